@@ -1,6 +1,8 @@
 //! Hash tables keyed by a secret seed: a peer who chooses the keys cannot choose the collisions,
 //! and two runs with the same seed behave alike.
 
+#![expect(clippy::disallowed_types, reason = "the one place that gives the standard tables their seed")]
+
 use core::hash::{BuildHasher, Hasher};
 use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
@@ -28,11 +30,9 @@ impl BuildHasher for Seed {
 }
 
 /// A map whose hash is seeded. Its iteration order carries no meaning: sort before it matters.
-#[allow(clippy::disallowed_types)]
 pub type SeededMap<K, V> = HashMap<K, V, Seed>;
 
 /// A set whose hash is seeded.
-#[allow(clippy::disallowed_types)]
 pub type SeededSet<K> = HashSet<K, Seed>;
 
 #[cfg(test)]
