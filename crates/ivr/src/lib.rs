@@ -1,1 +1,20 @@
-//! Placeholder while the workspace is laid out.
+//! Floor 1: runs a call flow, one verb at a time.
+//!
+//! A flow is data: named steps in a TOML file, each with one verb ([`Flows::parse`]), checked as a whole against the
+//! prompts, queues and tiers that exist ([`Flows::check`]) before a call is taken. An [`Interpreter`] walks one caller
+//! through it: what happened comes in as [`Input`], what must be done goes out as [`Output`], time is an argument.
+//! [`say`] turns numbers, amounts, dates and waits into the names of recorded pieces.
+
+mod flows;
+mod interpreter;
+mod io;
+pub mod say;
+mod vars;
+
+pub use flows::{Checked, Flows, Source, Vocabulary};
+pub use interpreter::Interpreter;
+pub use io::{
+    Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, LeftQueue, Name, Output, Timer, Token,
+    TransferTo,
+};
+pub use vars::{BUILT_IN, Caller, LocalTime, VALUE_BYTES_MAX, VARIABLES_MAX, Vars};
