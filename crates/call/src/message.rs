@@ -1,0 +1,117 @@
+//! What goes into the switch and what comes out.
+
+use base::{CallKey, Instant, Pii, TierKey, UnixMillis};
+
+use crate::directory::Customer;
+use crate::record::CallRecord;
+use crate::settings::Settings;
+use crate::view::Notice;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A SIP message, a connection's end, a resolver's answer.
+    Sip(sip::Input),
+    /// Something that a media worker heard or finished.
+    Media(media::Event),
+    /// A decision of the call distributor.
+    Acd(acd::Output),
+    /// Answer to [`Output::Lookup`]. Too late is harmless.
+    Customer {
+        /// The call.
+        call: CallKey,
+        /// The directory's row, if the number is in it.
+        found: Option<Box<Customer>>,
+    },
+    /// Answer to [`Output::Hook`].
+    HookDone {
+        /// The call.
+        call: CallKey,
+        /// Token of the hook.
+        token: u64,
+        /// Variables for the flow, or what failed.
+        result: Result<Vec<(String, String)>, ivr::HookFailure>,
+    },
+    /// Answer to [`Output::AskWait`].
+    Wait {
+        /// The call.
+        call: CallKey,
+        /// Expected time until an agent answers; `None` if nobody can say.
+        wait: Option<base::Duration>,
+        /// Callers ahead of this one.
+        ahead: Option<usize>,
+    },
+    /// New settings. Live calls go on; what they need next they take from the new ones.
+    Reload(Box<Settings>),
+    /// No new calls; at `deadline` the remaining ones are ended.
+    Drain {
+        /// When patience ends.
+        deadline: Instant,
+    },
+}
+
+/// What the driver must do now.
+#[derive(Debug)]
+pub enum Output {
+    /// Send bytes or resolve a name ([`sip::Output::Event`] never comes out here).
+    Sip(sip::Output),
+    /// Command a media worker.
+    Media {
+        /// The worker.
+        worker: usize,
+        /// The command.
+        command: media::Command,
+    },
+    /// Tell the call distributor.
+    Acd(acd::Input),
+    /// Ask the distributor how long `call` will wait; answer with [`Input::Wait`].
+    AskWait(CallKey),
+    /// Find the customer; answer with [`Input::Customer`] within [`crate::settings::Limits::lookup_max`].
+    Lookup {
+        /// The call.
+        call: CallKey,
+        /// The caller's number, canonical.
+        number: Pii<String>,
+    },
+    /// Ask the carrier's back end; answer with [`Input::HookDone`].
+    Hook {
+        /// The call.
+        call: CallKey,
+        /// Token to answer with.
+        token: u64,
+        /// What to ask.
+        request: Box<HookRequest>,
+    },
+    /// A call is over: its record, exactly once per call.
+    Record(Box<CallRecord>),
+    /// A caller wants to be called back.
+    Callback(Box<Callback>),
+    /// Something for the event stream.
+    Notice(Notice),
+    /// Draining is done: no call is left.
+    Drained,
+}
+
+/// A request to the carrier's back end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRequest {
+    /// Where.
+    pub url: String,
+    /// Parameters, values private.
+    pub params: Vec<(String, Pii<String>)>,
+}
+
+/// A callback that a caller has been promised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// The call in which it was promised.
+    pub call: CallKey,
+    /// The number to call.
+    pub number: Pii<String>,
+    /// The caller's tier.
+    pub tier: TierKey,
+    /// Name of the queue he would have waited in, if known.
+    pub queue: Option<String>,
+    /// When it was promised.
+    pub promised: UnixMillis,
+}

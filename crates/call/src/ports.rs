@@ -1,0 +1,107 @@
+//! The table of media ports: which worker owns which pair, which are free, which rest.
+
+use core::ops::RangeInclusive;
+use std::collections::{BTreeSet, VecDeque};
+
+use base::{Duration, Instant};
+
+/// An RTP port (even) with the RTCP port above it, on one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    /// The worker whose sockets it is.
+    pub worker: usize,
+    /// The even port.
+    pub rtp: u16,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Share {
+    /// Longest free first: a port is used again as late as possible.
+    free: VecDeque<u16>,
+    resting: VecDeque<(Instant, u16)>,
+    used: BTreeSet<u16>,
+}
+
+/// Port pairs, shared out among the workers.
+#[derive(Clone, Debug)]
+pub struct PortTable {
+    shares: Vec<Share>,
+    quarantine: Duration,
+}
+
+impl PortTable {
+    /// The pairs that fit into `range`, dealt out to `workers` workers in turn.
+    pub fn new(range: RangeInclusive<u16>, workers: usize, quarantine: Duration) -> Self {
+        let mut shares = vec![Share::default(); workers.max(1)];
+        let first = u32::from(*range.start()).next_multiple_of(2);
+        let pairs = (first..u32::from(*range.end())).step_by(2).filter_map(|port| u16::try_from(port).ok());
+        let count = shares.len();
+        for (index, rtp) in pairs.enumerate() {
+            if let Some(share) = shares.get_mut(index % count) {
+                share.free.push_back(rtp);
+            }
+        }
+        PortTable { shares, quarantine }
+    }
+
+    /// The worker with the fewest ports in use: where a new call goes.
+    pub fn quietest(&self) -> usize {
+        let by_use = self.shares.iter().enumerate().min_by_key(|(_, share)| share.used.len());
+        by_use.map_or(0, |(worker, _)| worker)
+    }
+
+    /// A free pair of `worker`; `None` if all are in use or rest.
+    pub fn take(&mut self, now: Instant, worker: usize) -> Option<Port> {
+        let share = self.shares.get_mut(worker)?;
+        while let Some((_, rtp)) = share.resting.pop_front_if(|(until, _)| *until <= now) {
+            share.free.push_back(rtp);
+        }
+        let rtp = share.free.pop_front()?;
+        share.used.insert(rtp);
+        Some(Port { worker, rtp })
+    }
+
+    /// Gives a pair back; it rests before it is used again.
+    pub fn give_back(&mut self, now: Instant, port: Port) {
+        let Some(share) = self.shares.get_mut(port.worker) else { return };
+        if share.used.remove(&port.rtp) {
+            share.resting.push_back((now + self.quarantine, port.rtp));
+        }
+    }
+
+    /// Pairs in use.
+    pub fn used(&self) -> usize {
+        self.shares.iter().map(|share| share.used.len()).sum()
+    }
+
+    /// Pairs in all.
+    pub fn total(&self) -> usize {
+        self.shares.iter().map(|share| share.used.len() + share.free.len() + share.resting.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_even_and_shared_out() {
+        let mut table = PortTable::new(10_001..=10_009, 2, Duration::from_secs(5));
+        assert_eq!(table.total(), 4, "10002, 10004, 10006 and 10008, each with the port above it");
+        let port = table.take(Instant::ZERO, 0).unwrap();
+        assert_eq!(port, Port { worker: 0, rtp: 10_002 });
+        assert_eq!(table.quietest(), 1);
+    }
+
+    #[test]
+    fn a_port_rests_before_it_is_used_again() {
+        let mut table = PortTable::new(10_000..=10_001, 1, Duration::from_secs(5));
+        let port = table.take(Instant::ZERO, 0).unwrap();
+        assert_eq!(table.take(Instant::ZERO, 0), None);
+        table.give_back(Instant::ZERO, port);
+        table.give_back(Instant::ZERO, port);
+        assert_eq!(table.take(Instant::from_millis(4_999), 0), None);
+        assert_eq!(table.take(Instant::from_secs(5), 0), Some(port));
+        assert_eq!((table.used(), table.total()), (1, 1));
+    }
+}
