@@ -1,1 +1,13 @@
-//! Placeholder while the workspace is laid out.
+//! Floor 3: media threads and their sockets.
+//!
+//! A [`Pool`] of plain threads, each with its own `media::Relay` and sockets. Commands go in and events come
+//! out through bounded rings; nothing else is shared. A thread drains all its sockets once per
+//! `coalesce_us`, because at telephone loads the wake-up is what a packet costs. No runtime, lock, log,
+//! allocation or wait per packet.
+
+mod counters;
+pub mod net;
+mod ports;
+
+pub use counters::{Counter, CounterValues, Counters};
+pub use ports::{check_ports, Capacity, PortPlan, PortsError};

@@ -1,0 +1,125 @@
+//! What a media thread counts. One writer, any number of readers, no locks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that one thread changes and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds `count`. Only the owning thread may call this: load and store are apart, which spares the
+    /// hot path a locked instruction.
+    #[inline]
+    pub(crate) fn add(&self, count: u64) {
+        self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// Replaces the number. Only the owning thread may call this.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Adds `count` from any thread.
+    pub(crate) fn add_shared(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Keeps the largest. Only the owning thread may call this.
+    pub(crate) fn raise_to(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
+    }
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Counters of one media thread. They only grow, unless said otherwise.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])* pub $name: Counter,)*
+        }
+
+        /// [`Counters`] read at one moment, of one thread or summed over several.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct CounterValues {
+            $($(#[doc = $doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The values now. Each is exact; they are not from exactly the same moment.
+            pub fn read(&self) -> CounterValues {
+                CounterValues { $($name: self.$name.get(),)* }
+            }
+        }
+
+        impl CounterValues {
+            /// Name, meaning and value of every counter, for a metrics page.
+            pub fn list(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc),*), self.$name),)*].into_iter()
+            }
+
+            /// The sum over two threads; of what ends in `_max` the larger.
+            #[must_use]
+            pub fn plus(&self, other: &CounterValues) -> CounterValues {
+                let lag_us_max = self.lag_us_max.max(other.lag_us_max);
+                let sum = CounterValues { $($name: self.$name.wrapping_add(other.$name),)* };
+                CounterValues { lag_us_max, ..sum }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams received.
+    packets_in,
+    /// Octets of UDP payload received.
+    bytes_in,
+    /// Datagrams sent.
+    packets_out,
+    /// Octets of UDP payload sent.
+    bytes_out,
+    /// Calls of `recvmmsg`.
+    receives,
+    /// Calls of `sendmsg` and `sendmmsg`.
+    sends,
+    /// Datagrams dropped because they were longer than any voice packet.
+    drops_oversize,
+    /// Datagrams not sent because a send buffer was full.
+    drops_blocked,
+    /// Datagrams not sent because the kernel refused them (unreachable, no route).
+    drops_failed,
+    /// Datagrams not sent because the leg has no such socket (any more).
+    drops_no_socket,
+    /// ICMP errors reported by the kernel and ignored.
+    icmp_errors,
+    /// Wake-ups: rounds of draining all ready sockets.
+    rounds,
+    /// Wake-ups that came over 1 ms later than planned.
+    rounds_late,
+    /// The latest wake-up so far, µs after it was planned.
+    lag_us_max,
+    /// Sockets that had more waiting than one round takes (16 datagrams): a flood.
+    rounds_flooded,
+    /// Commands carried out.
+    commands,
+    /// Commands returned to their sender because the ring was full.
+    commands_full,
+    /// Events handed over.
+    events,
+    /// Events lost because the ring was full. Never one that ends a leg.
+    events_lost,
+    /// Legs that could not bind their port.
+    binds_failed,
+    /// Legs now (goes down too).
+    legs,
+    /// Panics caught. Each ended at least one leg.
+    panics,
+    /// Processor time used by the thread, µs.
+    cpu_us,
+}

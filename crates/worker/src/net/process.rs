@@ -1,0 +1,64 @@
+//! Limits and clocks of this process and its threads.
+
+use std::io;
+use std::time::Duration;
+
+use super::socket::check;
+
+/// How many files and sockets this process may hold open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimit {
+    /// The limit now in force.
+    pub soft: u64,
+    /// What an unprivileged process may raise it to.
+    pub hard: u64,
+}
+
+/// Raises the soft limit of open files (`RLIMIT_NOFILE`) to the hard one and says what is in force.
+pub fn raise_file_limit() -> io::Result<FileLimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one `rlimit`, which is ours.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    if limit.rlim_cur < limit.rlim_max {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+        // SAFETY: the kernel reads one `rlimit`, which is ours.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) })?;
+        limit = raised;
+    }
+    Ok(FileLimit { soft: limit.rlim_cur, hard: limit.rlim_max })
+}
+
+/// Keeps the calling thread on processor `cpu`.
+pub fn pin_to(cpu: usize) -> io::Result<()> {
+    let most = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
+    if cpu >= most {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: a `cpu_set_t` is a bit array, for which zero is a valid value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `cpu` is below `CPU_SETSIZE`, so the bit lies inside `set`.
+    unsafe { libc::CPU_SET(cpu, &mut set) };
+    // SAFETY: the kernel reads one `cpu_set_t`; 0 names the calling thread.
+    check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) }).map(drop)
+}
+
+/// Processor time that the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec`, which is ours; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_raised_as_far_as_it_goes() {
+        let limit = raise_file_limit().unwrap();
+        assert_eq!(limit.soft, limit.hard);
+        assert!(thread_cpu_time() > Duration::ZERO);
+        assert!(pin_to(1 << 20).is_err());
+    }
+}
