@@ -1,0 +1,313 @@
+//! What goes into the engine and what comes out of it. Plain values: the engine may run in another process.
+
+use std::sync::Arc;
+
+use base::{AgentKey, CallKey, Duration, Instant, QueueKey, TierKey};
+
+use crate::config::{Config, OverflowTarget};
+use crate::decision::Decision;
+use crate::requirement::Requirement;
+
+/// What happened. An input that does not fit the state (a late or double message) changes nothing and is
+/// counted in [`Counters::ignored`](crate::Counters::ignored).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The agent logs in: `NotReady { reason: 0 }` until `Ready`.
+    Login {
+        /// Who.
+        agent: AgentKey,
+    },
+    /// The agent logs out: at once if free, withdrawn if rung, after the talk if talking.
+    Logout {
+        /// Who.
+        agent: AgentKey,
+    },
+    /// The agent takes calls (logs in if needed, ends wrap-up).
+    Ready {
+        /// Who.
+        agent: AgentKey,
+    },
+    /// The agent takes no calls: at once if free, withdrawn if rung, after the talk if talking.
+    NotReady {
+        /// Who.
+        agent: AgentKey,
+        /// Why, 0-9.
+        reason: u8,
+    },
+    /// The agent's after-call work is done.
+    EndWrapUp {
+        /// Who.
+        agent: AgentKey,
+    },
+    /// Whether the agent's phone is registered. Agents start unreachable.
+    Reachable {
+        /// Who.
+        agent: AgentKey,
+        /// Whether he can be rung.
+        reachable: bool,
+    },
+    /// Whether the agent is in a call of his own.
+    Engaged {
+        /// Who.
+        agent: AgentKey,
+        /// Whether he is.
+        engaged: bool,
+    },
+    /// A call wants a person.
+    Offer {
+        /// The call; one that the engine already holds is ignored.
+        call: CallKey,
+        /// Who calls and what for.
+        caller: Caller,
+    },
+    /// A waiting call is served otherwise from now on: other tier or class, place kept. Takes effect at once.
+    Promote {
+        /// The call.
+        call: CallKey,
+        /// New tier.
+        tier: TierKey,
+        /// New class.
+        class: Class,
+    },
+    /// The caller gave up (or was cut off) before the voices were joined.
+    Abandon {
+        /// The call.
+        call: CallKey,
+    },
+    /// The caller leaves the queue by his choice.
+    Deflect {
+        /// The call.
+        call: CallKey,
+        /// For what.
+        how: Deflection,
+    },
+    /// The agent went off hook; the voices are joined soon. Ends the ringing deadline, optional when
+    /// `Answered` follows at once.
+    PickedUp {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+    },
+    /// The voices are joined. Too late or somebody else's: `Withdraw { why: TooLate }` comes back.
+    Answered {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+    },
+    /// This presentation failed; the call keeps its place.
+    Declined {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+        /// Why.
+        why: Decline,
+    },
+    /// The talk is over: the agent goes to wrap-up, the call is forgotten.
+    Ended {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+    },
+    /// New configuration. Waiting calls keep their places, talks go on.
+    Configure(Box<Config>),
+}
+
+/// Who calls and what for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caller {
+    /// Tier; one below the last is served as the last.
+    pub tier: TierKey,
+    /// Queue.
+    pub queue: QueueKey,
+    /// Skills asked for.
+    pub skills: Requirement,
+    /// Order within the tier.
+    pub class: Class,
+    /// Favoured within the tier.
+    pub senior: bool,
+    /// Account manager A and his stand-in B.
+    pub managers: [Option<AgentKey>; 2],
+    /// Who served this caller last, if that was lately.
+    pub last_agent: Option<AgentKey>,
+    /// The place in line, for a caller who was waiting already. `None`: now.
+    pub since: Option<Instant>,
+}
+
+impl Caller {
+    /// An ordinary call of `tier` for `queue`.
+    pub fn new(tier: TierKey, queue: QueueKey) -> Self {
+        Caller {
+            tier,
+            queue,
+            skills: Requirement::none(),
+            class: Class::Normal,
+            senior: false,
+            managers: [None, None],
+            last_agent: None,
+            since: None,
+        }
+    }
+}
+
+/// Order within a tier: an earlier class goes first, then the earlier call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Class {
+    /// First.
+    Emergency,
+    /// Second.
+    Complaint,
+    /// As everybody.
+    #[default]
+    Normal,
+}
+
+/// What a caller left the queue for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deflection {
+    /// A callback was promised.
+    Callback,
+    /// Self-service or another flow.
+    SelfService,
+    /// Another queue; the flow offers the call there anew.
+    OtherQueue,
+}
+
+/// Why a presentation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decline {
+    /// It rang and nobody came. (The engine also sets this deadline itself.)
+    NoAnswer,
+    /// The phone was busy.
+    Busy,
+    /// The agent rejected it.
+    Rejected,
+    /// The phone could not be reached.
+    Unreachable,
+}
+
+/// What the driver must do or show.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Ring the agent for the call. The engine withdraws after `ring`.
+    Present {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+        /// How long at most.
+        ring: Duration,
+    },
+    /// Stop ringing the agent (or hang up on him, if he came too late).
+    Withdraw {
+        /// The call.
+        call: CallKey,
+        /// Who.
+        agent: AgentKey,
+        /// Why.
+        why: Withdrawal,
+    },
+    /// The call left its queue unanswered. To a queue: it already waits there, nothing is to be done.
+    Overflow {
+        /// The call.
+        call: CallKey,
+        /// Where to.
+        to: OverflowTarget,
+        /// Why.
+        why: OverflowWhy,
+    },
+    /// An agent's state as shown to people changed.
+    AgentChanged {
+        /// Who.
+        agent: AgentKey,
+        /// The new state.
+        state: AgentState,
+    },
+    /// Why a call went to an agent, for explaining it later.
+    Decided(Arc<Decision>),
+}
+
+/// Why a presentation is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Withdrawal {
+    /// He let it ring too long.
+    NoAnswer,
+    /// The caller left.
+    CallerGone,
+    /// Somebody else has the call.
+    AnsweredElsewhere,
+    /// He logged out, became not ready or unreachable.
+    AgentLeft,
+    /// He came after the presentation was over.
+    TooLate,
+}
+
+/// Why a call left its queue unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OverflowWhy {
+    /// It waited long enough.
+    Time,
+    /// Too many wait.
+    Length,
+    /// Nobody is on duty.
+    NoAgents,
+    /// A limit of the engine, or a queue that does not exist (any more).
+    Limit,
+}
+
+/// An agent's state as shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AgentState {
+    /// Away.
+    LoggedOut,
+    /// Takes no calls.
+    NotReady {
+        /// Why.
+        reason: u8,
+        /// When he is ready again by himself, after a failed presentation.
+        until: Option<Instant>,
+    },
+    /// Free.
+    Ready,
+    /// Would be free, but his phone is not registered.
+    Unreachable,
+    /// Would be free, but is in a call of his own.
+    Engaged,
+    /// A call is ringing, or he picked up and the voices are being joined.
+    Reserved {
+        /// Which.
+        call: CallKey,
+        /// When it is withdrawn.
+        until: Instant,
+    },
+    /// Voices joined.
+    Talking {
+        /// With whom.
+        call: CallKey,
+    },
+    /// After-call work.
+    WrapUp {
+        /// When he is ready again by himself.
+        until: Instant,
+    },
+}
+
+/// What a deadline of the engine is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// End of ringing, joining, resting, talk or wrap-up.
+    Agent(AgentKey),
+    /// Longest call of an agent's own.
+    Engaged(AgentKey),
+    /// The next change of a waiting call: manager's turn over, relaxation, somebody may be rung again.
+    Call(CallKey),
+    /// A waiting call overflows by time.
+    Overflow(CallKey),
+    /// A queue has been without agents for too long.
+    NoAgents(QueueKey),
+    /// Look again at calls held back by a reserve.
+    Reserve,
+}
