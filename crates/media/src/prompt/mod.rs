@@ -1,0 +1,129 @@
+//! Prompts: recorded words, encoded once per codec when they are loaded, then only pointed at.
+
+use core::fmt;
+use std::sync::Arc;
+
+use base::PromptKey;
+
+use crate::Codec;
+
+/// The longest prompt or piece of music: 10 minutes (14.4 MB in memory).
+pub const PROMPT_MS_MAX: u32 = 10 * 60 * 1_000;
+
+/// One recording in every codec. Cloning shares the audio.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pcma: Arc<[u8]>,
+    pcmu: Arc<[u8]>,
+    g722: Arc<[u8]>,
+}
+
+impl Prompt {
+    /// From a WAV file's bytes: 8 or 16 kHz, mono, 16-bit PCM.
+    pub fn from_wav(_bytes: &[u8]) -> Result<Prompt, WavError> {
+        Err(WavError::NotWav)
+    }
+
+    /// From samples at 8 kHz: tones, tests.
+    pub fn from_samples_8k(_samples: &[i16]) -> Prompt {
+        Prompt::silence(0)
+    }
+
+    /// A pause.
+    pub fn silence(_duration_ms: u32) -> Prompt {
+        Prompt { pcma: Arc::from([]), pcmu: Arc::from([]), g722: Arc::from([]) }
+    }
+
+    /// The audio in `codec`: 8 bytes per millisecond.
+    pub const fn audio(&self, codec: Codec) -> &Arc<[u8]> {
+        match codec {
+            Codec::Pcma => &self.pcma,
+            Codec::Pcmu => &self.pcmu,
+            Codec::G722 => &self.g722,
+        }
+    }
+
+    /// How long it plays, in milliseconds, rounded up.
+    pub fn duration_ms(&self) -> u32 {
+        u32::try_from(self.pcma.len().div_ceil(8)).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prompt({} ms)", self.duration_ms())
+    }
+}
+
+/// Why a file is no prompt. Displayed to whoever put the file there: what is wrong, what would be right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WavError {
+    /// Malformed: no RIFF/WAVE header.
+    NotWav,
+    /// Malformed: a chunk ends outside the file.
+    Truncated,
+    /// Malformed: no `fmt ` chunk before the audio, or one too short.
+    NoFormat,
+    /// Malformed: no `data` chunk.
+    NoData,
+    /// Unsupported: the format tag (1 = PCM is right).
+    Encoding(u16),
+    /// Unsupported: so many channels instead of 1.
+    Channels(u16),
+    /// Unsupported: so many bits per sample instead of 16.
+    Bits(u16),
+    /// Unsupported: a rate other than 8000 or 16000 Hz.
+    Rate(u32),
+    /// Unsupported: longer than [`PROMPT_MS_MAX`], in milliseconds.
+    TooLong(u32),
+}
+
+impl fmt::Display for WavError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WavError::NotWav => {
+                f.write_str("not a WAV file; WAV with 8 or 16 kHz, mono, 16-bit PCM is right")
+            }
+            WavError::Truncated => f.write_str("the file ends in the middle of a chunk"),
+            WavError::NoFormat => f.write_str("no format chunk before the audio"),
+            WavError::NoData => f.write_str("no audio in it"),
+            WavError::Encoding(tag) => write!(f, "encoding {tag:#06x}; 16-bit PCM (0x0001) is right"),
+            WavError::Channels(count) => write!(f, "{count} channels; mono is right"),
+            WavError::Bits(bits) => write!(f, "{bits} bits per sample; 16 is right"),
+            WavError::Rate(hz) => write!(f, "{hz} Hz; 8000 or 16000 Hz is right"),
+            WavError::TooLong(ms) => write!(f, "{} s long; at most {} s", ms / 1_000, PROMPT_MS_MAX / 1_000),
+        }
+    }
+}
+
+impl core::error::Error for WavError {}
+
+/// The loaded prompts by key. Build it, wrap it in an `Arc`, share it.
+#[derive(Clone, Default, Debug)]
+pub struct PromptTable {
+    prompts: Vec<Arc<Prompt>>,
+}
+
+impl PromptTable {
+    /// Adds a prompt and gives it the next key.
+    pub fn insert(&mut self, prompt: Prompt) -> PromptKey {
+        let key = PromptKey(u32::try_from(self.prompts.len()).unwrap_or(u32::MAX));
+        self.prompts.push(Arc::new(prompt));
+        key
+    }
+
+    /// The prompt of `key`.
+    pub fn get(&self, key: PromptKey) -> Option<&Arc<Prompt>> {
+        self.prompts.get(key.index())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.prompts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.prompts.is_empty()
+    }
+}
