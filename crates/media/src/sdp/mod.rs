@@ -209,11 +209,16 @@ pub struct Negotiated {
     pub rtcp_mux: bool,
 }
 
-/// Why bytes are no session description that we can work with. Always the peer's fault.
+/// Why bytes are no session description that we can work with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SdpError {
     /// Not SDP: the line (from 1) that broke the grammar.
     Malformed {
+        /// Line number.
+        line: u32,
+    },
+    /// Legal, and not for us: a host name or another network in `c=`.
+    Unsupported {
         /// Line number.
         line: u32,
     },

@@ -1,37 +1,332 @@
-//! Offer and answer (RFC 3264).
+//! Offer and answer (RFC 3264) for one audio stream.
 
-use super::{Incompatible, LocalMedia, Negotiated, Session};
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::parse::{decimal, host};
+use super::{
+    Attribute, Direction, Incompatible, LocalMedia, Media, Negotiated, Origin, Session, check_target,
+};
+use crate::Codec;
+use crate::codec::RTP_CLOCK_HZ;
+
+/// What peers without `a=ptime` send (RFC 3551 §4.2).
+const PTIME_MS: u16 = 20;
+/// What a peer may reasonably ask for.
+const PTIME_MS_MAX: u16 = 200;
 
 /// Our first offer in a dialog.
-pub fn offer(_local: &LocalMedia) -> Session {
-    Session {
-        origin: super::Origin {
-            session_id: String::new(),
-            version: String::new(),
-            address: core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
-        },
-        connection: None,
-        attributes: Vec::new(),
-        media: Vec::new(),
-    }
+pub fn offer(local: &LocalMedia) -> Session {
+    let codecs = local.codecs.iter().map(|&codec| (codec.info().payload_type, codec));
+    let media =
+        audio(local, "RTP/AVP", codecs, Some(local.dtmf_payload_type), local.direction, local.rtcp_mux);
+    session(local, vec![media])
 }
 
 /// A later offer in a dialog where `last` is the last description *we* sent: it keeps the number
 /// and the order of the `m=` lines (RFC 3264 §8).
-pub fn reoffer(local: &LocalMedia, _last: &Session) -> Session {
-    offer(local)
+pub fn reoffer(local: &LocalMedia, last: &Session) -> Session {
+    let mut fresh = offer(local);
+    let Some(place) = our_audio(last) else { return fresh };
+    let Some(ours) = fresh.media.pop() else { return fresh };
+    let mut ours = Some(ours);
+    fresh.media = last
+        .media
+        .iter()
+        .enumerate()
+        .map(|(index, media)| match ours.take_if(|_| index == place) {
+            Some(mut audio) => {
+                audio.protocol.clone_from(&media.protocol);
+                audio
+            }
+            None => refused(media),
+        })
+        .collect();
+    fresh
 }
 
-/// Our answer to `offer`, and what is agreed by it.
-pub fn answer(_local: &LocalMedia, _offer: &Session) -> Result<(Session, Negotiated), Incompatible> {
-    Err(Incompatible::NoAudio)
+/// Our answer to `offer`, and what is agreed by it. The first stream that we can speak is taken, with
+/// one codec (so that it cannot change without signalling); the others are refused.
+pub fn answer(local: &LocalMedia, offer: &Session) -> Result<(Session, Negotiated), Incompatible> {
+    let mut taken = None;
+    // The reason to give when nothing fits: the most specific one met.
+    let mut reason = Incompatible::NoAudio;
+    for (index, media) in offer.media.iter().enumerate().filter(|(_, media)| is_audio(media)) {
+        match answer_media(local, offer, media) {
+            Ok(negotiated) => {
+                taken = Some((index, negotiated));
+                break;
+            }
+            Err(why) => reason = why,
+        }
+    }
+    let (place, negotiated) = taken.ok_or(reason)?;
+    let line = |(index, media): (usize, &Media)| {
+        if index != place {
+            return refused(media);
+        }
+        audio(
+            local,
+            &media.protocol,
+            negotiated.accepted.iter().copied(),
+            negotiated.dtmf_payload_type_in,
+            negotiated.direction,
+            negotiated.rtcp_mux,
+        )
+    };
+    let media = offer.media.iter().enumerate().map(line).collect();
+    Ok((session(local, media), negotiated))
 }
 
 /// What `answer` agrees to of `offer`, which we made with `local`.
 pub fn accept_answer(
-    _local: &LocalMedia,
-    _offer: &Session,
-    _answer: &Session,
+    local: &LocalMedia,
+    offer: &Session,
+    answer: &Session,
 ) -> Result<Negotiated, Incompatible> {
-    Err(Incompatible::NoAudio)
+    let place = our_audio(offer).ok_or(Incompatible::NoAudio)?;
+    let ours = offer.media.get(place).ok_or(Incompatible::NoAudio)?;
+    let media = answer.media.get(place).ok_or(Incompatible::OtherMedia)?;
+    if media.kind != ours.kind || !is_rtp(media) {
+        return Err(Incompatible::OtherMedia);
+    }
+    if media.port == 0 {
+        return Err(Incompatible::Refused);
+    }
+    let formats = formats(media);
+    let spoken = formats.iter().filter_map(|&(number, format)| match format {
+        Format::Voice(codec) if local.codecs.contains(&codec) => Some((number, codec)),
+        _ => None,
+    });
+    // We send under the answer's numbers and are sent to under the offer's (RFC 3264 §7, §6.1).
+    let (payload_type, codec) = spoken.clone().next().ok_or(Incompatible::NoCommonCodec)?;
+    let accepted = spoken.map(|(_, codec)| (codec.info().payload_type, codec)).collect();
+    let dtmf = dtmf(&formats);
+    let muxed = flag(&media.attributes, "rtcp-mux") && flag(&ours.attributes, "rtcp-mux");
+    let peer = Peer::read(local, answer, media, muxed)?;
+    Ok(Negotiated {
+        remote: peer.rtp,
+        remote_rtcp: peer.rtcp,
+        codec,
+        payload_type,
+        accepted,
+        dtmf_payload_type: dtmf,
+        dtmf_payload_type_in: dtmf.map(|_| local.dtmf_payload_type),
+        ptime_ms: peer.ptime_ms,
+        direction: peer.direction.and(local.direction),
+        rtcp_mux: muxed,
+    })
+}
+
+/// What we would agree to of one offered stream.
+fn answer_media(local: &LocalMedia, offer: &Session, media: &Media) -> Result<Negotiated, Incompatible> {
+    let formats = formats(media);
+    let offered = |codec: Codec| {
+        let found = formats.iter().find(|(_, format)| *format == Format::Voice(codec));
+        found.map(|&(number, _)| (number, codec))
+    };
+    let (payload_type, codec) =
+        local.codecs.iter().find_map(|&codec| offered(codec)).ok_or(Incompatible::NoCommonCodec)?;
+    let dtmf = dtmf(&formats);
+    let muxed = flag(&media.attributes, "rtcp-mux");
+    let peer = Peer::read(local, offer, media, muxed)?;
+    Ok(Negotiated {
+        remote: peer.rtp,
+        remote_rtcp: peer.rtcp,
+        codec,
+        payload_type,
+        accepted: vec![(payload_type, codec)],
+        dtmf_payload_type: dtmf,
+        dtmf_payload_type_in: dtmf,
+        ptime_ms: peer.ptime_ms,
+        direction: peer.direction.and(local.direction),
+        rtcp_mux: muxed,
+    })
+}
+
+/// What one stream says about its speaker.
+struct Peer {
+    rtp: SocketAddr,
+    rtcp: SocketAddr,
+    ptime_ms: u16,
+    /// As *we* may send and receive by what he said.
+    direction: Direction,
+}
+
+impl Peer {
+    fn read(local: &LocalMedia, session: &Session, media: &Media, muxed: bool) -> Result<Peer, Incompatible> {
+        let address = media.connection.or(session.connection).ok_or(Incompatible::NoAudio)?;
+        let said = direction(&media.attributes).or_else(|| direction(&session.attributes));
+        let mut ours = said.unwrap_or_default().reversed();
+        let rtp = SocketAddr::new(address, media.port);
+        let mut rtcp = rtp;
+        if address.is_unspecified() {
+            // Hold as RFC 2543 had it; RFC 3264 §8.4 still wants it understood: nothing may be sent.
+            ours = ours.and(Direction::RecvOnly);
+        } else {
+            if address.is_ipv4() != local.address.is_ipv4() {
+                return Err(Incompatible::AddressFamily);
+            }
+            aim(local, rtp)?;
+            rtcp.set_port(rtcp_port(media, address, muxed));
+            aim(local, rtcp)?;
+        }
+        let ptime = value(&media.attributes, "ptime").and_then(|text| decimal(text.as_bytes()));
+        let ptime_ms = ptime.filter(|ms| (1..=PTIME_MS_MAX).contains(ms)).unwrap_or(PTIME_MS);
+        Ok(Peer { rtp, rtcp, ptime_ms, direction: ours })
+    }
+}
+
+fn aim(local: &LocalMedia, target: SocketAddr) -> Result<(), Incompatible> {
+    let mine = |port| SocketAddr::new(local.address, port);
+    let media_ports = [mine(local.rtp_port), mine(local.rtp_port.saturating_add(1))];
+    check_target(target, local.address, &media_ports)
+        .and_then(|()| check_target(target, local.address, &local.own))
+        .map_err(Incompatible::Target)
+}
+
+/// `a=rtcp` (RFC 3605) if it names the same host, else the port above (RFC 3550 §11).
+/// Another host is not believed: reports would go to somebody who never asked.
+fn rtcp_port(media: &Media, address: IpAddr, muxed: bool) -> u16 {
+    if muxed {
+        return media.port;
+    }
+    let named = value(&media.attributes, "rtcp").and_then(|text| {
+        let mut words = text.split_ascii_whitespace();
+        let port = decimal::<u16>(words.next()?.as_bytes())?;
+        match (words.next(), words.next(), words.next()) {
+            (None, _, _) => Some(port),
+            (Some("IN"), Some(family), Some(at)) => {
+                (host(family.as_bytes(), at.as_bytes()) == Some(address)).then_some(port)
+            }
+            _ => None,
+        }
+    });
+    named.unwrap_or_else(|| media.port.checked_add(1).unwrap_or(media.port))
+}
+
+/// What a payload type number stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Format {
+    Voice(Codec),
+    Dtmf,
+}
+
+/// The formats that we understand, in the peer's order.
+fn formats(media: &Media) -> Vec<(u8, Format)> {
+    let mut all = Vec::with_capacity(media.formats.len());
+    for format in &media.formats {
+        let Some(number) = decimal::<u8>(format.as_bytes()).filter(|&number| number < 128) else { continue };
+        let mapped =
+            media.attributes.iter().filter(|attribute| attribute.name == "rtpmap").find_map(|attribute| {
+                let (of, encoding) = attribute.value.as_deref()?.split_once(' ')?;
+                (decimal(of.as_bytes()) == Some(number)).then_some(encoding)
+            });
+        let meaning = match mapped {
+            Some(encoding) => encoding_format(encoding.trim()),
+            None => Codec::from_static(number).map(Format::Voice),
+        };
+        all.extend(meaning.map(|meaning| (number, meaning)));
+    }
+    all
+}
+
+/// `<name>/<clock>[/<channels>]`.
+fn encoding_format(encoding: &str) -> Option<Format> {
+    let mut parts = encoding.split('/');
+    let (name, clock_hz) = (parts.next()?, decimal(parts.next()?.as_bytes())?);
+    if parts.next().is_some_and(|channels| channels != "1") {
+        return None;
+    }
+    if name.eq_ignore_ascii_case("telephone-event") {
+        return (clock_hz == RTP_CLOCK_HZ).then_some(Format::Dtmf);
+    }
+    Codec::from_rtpmap(name, clock_hz).map(Format::Voice)
+}
+
+fn dtmf(formats: &[(u8, Format)]) -> Option<u8> {
+    formats.iter().find(|(_, format)| *format == Format::Dtmf).map(|&(number, _)| number)
+}
+
+fn direction(attributes: &[Attribute]) -> Option<Direction> {
+    attributes.iter().find_map(|attribute| Direction::from_name(&attribute.name))
+}
+
+fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    attributes.iter().find(|attribute| attribute.name == name)?.value.as_deref()
+}
+
+fn flag(attributes: &[Attribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.name == name)
+}
+
+/// Plain RTP; `AVPF` only adds feedback that nobody must send.
+fn is_rtp(media: &Media) -> bool {
+    matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+}
+
+fn is_audio(media: &Media) -> bool {
+    media.kind == "audio" && media.port != 0 && is_rtp(media)
+}
+
+/// The stream we use in a description of ours.
+fn our_audio(ours: &Session) -> Option<usize> {
+    ours.media.iter().position(is_audio)
+}
+
+/// The answer to a stream that we do not take (RFC 3264 §6).
+fn refused(media: &Media) -> Media {
+    Media {
+        kind: media.kind.clone(),
+        port: 0,
+        protocol: media.protocol.clone(),
+        formats: media.formats.clone(),
+        connection: None,
+        attributes: Vec::new(),
+    }
+}
+
+fn session(local: &LocalMedia, media: Vec<Media>) -> Session {
+    Session {
+        origin: Origin {
+            session_id: local.session_id.to_string(),
+            version: local.version.to_string(),
+            address: local.address,
+        },
+        connection: Some(local.address),
+        attributes: Vec::new(),
+        media,
+    }
+}
+
+/// Our `m=audio` line.
+fn audio(
+    local: &LocalMedia,
+    protocol: &str,
+    codecs: impl Iterator<Item = (u8, Codec)>,
+    dtmf: Option<u8>,
+    direction: Direction,
+    rtcp_mux: bool,
+) -> Media {
+    let mut formats = Vec::new();
+    let mut attributes = Vec::new();
+    let mut add =
+        |name: &str, value: Option<String>| attributes.push(Attribute { name: name.to_owned(), value });
+    for (number, codec) in codecs {
+        formats.push(number.to_string());
+        add("rtpmap", Some(format!("{number} {}/{RTP_CLOCK_HZ}", codec.info().name)));
+    }
+    if let Some(number) = dtmf {
+        formats.push(number.to_string());
+        add("rtpmap", Some(format!("{number} telephone-event/{RTP_CLOCK_HZ}")));
+        add("fmtp", Some(format!("{number} 0-15")));
+    }
+    add("ptime", Some(PTIME_MS.to_string()));
+    add(direction.name(), None);
+    if rtcp_mux {
+        add("rtcp-mux", None);
+    }
+    let kind = "audio".to_owned();
+    Media { kind, port: local.rtp_port, protocol: protocol.to_owned(), formats, connection: None, attributes }
 }
