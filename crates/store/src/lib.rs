@@ -1,1 +1,28 @@
-//! Placeholder while the workspace is laid out.
+//! Floor 3: what outlives the process. Customers, agents, call records and survey answers in SQLite
+//! (default) or PostgreSQL (by URL), and the [`Spool`] that stands between the switch and the
+//! database: a database that is slow or down never delays a call and never loses a record.
+//!
+//! A [`Store`] belongs to the tokio runtime that it is used on; a second runtime opens its own.
+
+mod agents;
+mod calls;
+mod customers;
+#[macro_use]
+mod db;
+mod error;
+mod import;
+mod journey;
+mod migrations;
+pub mod sample;
+pub mod spool;
+mod stored;
+mod surveys;
+
+pub use agents::{AgentChange, AgentRow};
+pub use calls::{CallFilter, LIST_MAX};
+pub use db::Store;
+pub use error::{StoreError, UrlFault};
+pub use import::{ImportError, ImportReport, ImportRules, Parsed, import_csv, parse_csv};
+pub use journey::{calls_table, journey, mask_number, utc};
+pub use spool::{Push, Spool, SpoolConfig, SpoolError, SpoolStatus};
+pub use surveys::SurveyTotals;
