@@ -7,7 +7,14 @@
 
 mod counters;
 pub mod net;
+mod pool;
 mod ports;
+mod ring;
+mod sockets;
+#[cfg(test)]
+mod tests;
+mod thread;
 
 pub use counters::{Counter, CounterValues, Counters};
-pub use ports::{check_ports, Capacity, PortPlan, PortsError};
+pub use pool::{Full, Pool, PoolConfig};
+pub use ports::{Capacity, PortPlan, PortsError, check_ports};

@@ -110,7 +110,11 @@ impl fmt::Display for PortsError {
                 legs_max.saturating_mul(2)
             ),
             Self::Busy { first, count, error } => {
-                write!(f, "{count} RTP ports on {} cannot be bound, the first is {first}: {error}", first.ip())
+                write!(
+                    f,
+                    "{count} RTP ports on {} cannot be bound, the first is {first}: {error}",
+                    first.ip()
+                )
             }
             Self::Limit(error) => write!(f, "the limit of open files cannot be raised: {error}"),
         }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use media::{Command, Event};
@@ -14,12 +14,12 @@ use crate::net::Wake;
 pub(crate) enum Order {
     /// A command for its relay.
     Media(Command),
-    /// Panic, to show that it is survived.
+    /// Panic now, or at the next packet of a leg: to show that it is survived.
     #[cfg(test)]
-    Panic,
+    Panic(Option<base::LegKey>),
 }
 
-/// Commands for one media thread.
+/// Orders for one media thread.
 pub(crate) struct Inbox {
     ring: ArrayQueue<Order>,
     pub(crate) wake: Wake,
@@ -33,6 +33,7 @@ impl Inbox {
     }
 
     /// Leaves `order` and wakes the thread, or gives it back.
+    #[expect(clippy::result_large_err, reason = "what does not fit goes back whole")]
     pub(crate) fn push(&self, order: Order) -> Result<(), Order> {
         self.ring.push(order)?;
         self.wake.ring();
@@ -54,17 +55,16 @@ impl Inbox {
     }
 }
 
-/// Whether an event may be lost when its reader does not keep up.
-fn is_final(event: &Event) -> bool {
-    matches!(event, Event::Removed { .. } | Event::BindFailed { .. })
-}
-
 /// The sending end of the events of all threads.
+///
+/// When the reader does not keep up: news that nobody waits for ([`Event::must_arrive`]) is lost once half
+/// of the ring is full. The rest waits in `held`, and while something waits there the thread carries
+/// out no commands, so its owner sees [`crate::Full`]. What then still comes (keys, ends of prompts) is
+/// lost at `held_max`; what ends a leg never is, and there is at most one such event per leg.
 pub(crate) struct Outbox {
     ring: Arc<ArrayQueue<Event>>,
-    /// Final events for which the ring had no room. While it is not empty no command is carried out, so
-    /// it cannot grow beyond the legs that one thread has.
     held: VecDeque<Event>,
+    held_max: usize,
     notify: Arc<dyn Fn() + Send + Sync>,
     unread: bool,
 }
@@ -72,32 +72,35 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn new(
         ring: Arc<ArrayQueue<Event>>,
-        legs_max: usize,
+        held_max: usize,
         notify: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Outbox { ring, held: VecDeque::with_capacity(legs_max), notify, unread: false }
+        Outbox { ring, held: VecDeque::new(), held_max, notify, unread: false }
     }
 
-    /// Hands `event` over. `false` if it was lost: an event that ends a leg never is, the others leave
-    /// the last quarter of the ring to those.
+    /// Hands `event` over. `false` if it was lost.
     pub(crate) fn push(&mut self, event: Event) -> bool {
-        let reserve = self.ring.capacity() / 4;
         self.unread = true;
-        if is_final(&event) {
-            let back = if self.held.is_empty() { self.ring.push(event) } else { Err(event) };
-            self.held.extend(back.err());
-            return true;
+        if !event.must_arrive() {
+            let quiet = self.held.is_empty() && self.ring.len() < self.ring.capacity() / 2;
+            return quiet && self.ring.push(event).is_ok();
         }
-        let free = self.ring.capacity().saturating_sub(self.ring.len());
-        free > reserve && self.ring.push(event).is_ok()
+        let back = if self.held.is_empty() { self.ring.push(event).err() } else { Some(event) };
+        let Some(event) = back else { return true };
+        let last = matches!(event, Event::Removed { .. } | Event::BindFailed { .. });
+        if !last && self.held.len() >= self.held_max {
+            return false;
+        }
+        self.held.push_back(event);
+        true
     }
 
-    /// Whether final events still wait for room in the ring.
+    /// Whether events wait for room in the ring.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Tries again what waits, then tells the reader, once, if there is anything new.
+    /// Tries again what waits, then tells the reader, once, if there is anything for it.
     pub(crate) fn finish_round(&mut self) {
         while let Some(event) = self.held.pop_front() {
             if let Err(event) = self.ring.push(event) {
@@ -108,5 +111,36 @@ impl Outbox {
         if std::mem::take(&mut self.unread) || self.is_stuck() {
             (self.notify)();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::LegKey;
+
+    use super::*;
+
+    #[test]
+    fn what_ends_a_leg_is_never_lost_and_nothing_overtakes() {
+        let ring = Arc::new(ArrayQueue::new(4));
+        let mut outbox = Outbox::new(Arc::clone(&ring), 3, Arc::new(|| ()));
+        let done = |token| Event::PlayDone { leg: LegKey(1), token };
+        let removed = |leg| Event::Removed { leg: LegKey(leg), stats: Box::default() };
+        assert!((0..6).all(|token| outbox.push(done(token))));
+        assert!(outbox.is_stuck());
+        assert!(!outbox.push(Event::Flowing { leg: LegKey(1) }), "news gives way");
+        assert!(outbox.push(removed(7)));
+        assert!(!outbox.push(done(6)), "a key or prompt gives way only now");
+        assert!(outbox.push(removed(8)));
+        let mut seen = Vec::new();
+        while let Some(event) = ring.pop() {
+            seen.push(match event {
+                Event::PlayDone { token, .. } => token,
+                other => other.leg().0,
+            });
+            outbox.finish_round();
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 7, 8]);
+        assert!(!outbox.is_stuck());
     }
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use libc::{iovec, mmsghdr};
 
-use super::address::{Name, NAME_LEN};
-use super::socket::{slice, Socket};
+use super::address::{NAME_LEN, Name};
+use super::socket::{Socket, slice};
 
 /// Datagrams per batch. Also the most that one socket gets per round: a flooded socket cannot starve
 /// the others.
@@ -101,6 +101,8 @@ pub struct Sent {
     pub blocked: u64,
     /// Datagrams refused otherwise: unreachable, no route, a late ICMP error.
     pub failed: u64,
+    /// ICMP errors about earlier datagrams, which the kernel reports in the way of later ones.
+    pub icmp: u64,
     /// System calls made.
     pub calls: u64,
 }
@@ -164,16 +166,30 @@ impl SendBatch {
         let mut sent = Sent::default();
         let count = std::mem::take(&mut self.count).min(BATCH_MAX);
         if count == 1 {
-            let bytes = self.bytes[0].get(..self.lengths[0]).unwrap_or_default();
-            sent.calls = 1;
-            match socket.send(self.to[0], bytes, &[]) {
-                Ok(()) => sent.took(bytes.len()),
-                Err(error) => sent.refused(&error),
-            }
+            self.flush_one(socket, &mut sent);
         } else if count > 1 {
             self.flush_many(socket, count, &mut sent);
         }
         sent
+    }
+
+    /// Forgets what waits.
+    pub const fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    fn flush_one(&self, socket: &Socket, sent: &mut Sent) {
+        let bytes = self.bytes[0].get(..self.lengths[0]).unwrap_or_default();
+        let mut tries = 2;
+        while tries > 0 {
+            tries -= 1;
+            sent.calls += 1;
+            match socket.send(self.to[0], bytes, &[]) {
+                Ok(()) => return sent.took(bytes.len()),
+                Err(error) if is_icmp(&error) && tries > 0 => sent.icmp += 1,
+                Err(error) => return sent.refused(&error),
+            }
+        }
     }
 
     fn flush_many(&self, socket: &Socket, count: usize, sent: &mut Sent) {
@@ -195,7 +211,7 @@ impl SendBatch {
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
         }
-        let mut first = 0;
+        let (mut first, mut retried) = (0, false);
         while let Some(rest) = headers.get_mut(first..count).filter(|rest| !rest.is_empty()) {
             sent.calls += 1;
             #[expect(clippy::cast_possible_truncation, reason = "at most BATCH_MAX")]
@@ -209,16 +225,25 @@ impl SendBatch {
                     for header in rest.iter().take(took) {
                         sent.took(header.msg_len as usize);
                     }
-                    first += took;
+                    (first, retried) = (first + took, false);
                 }
                 // The first datagram of the rest was refused: leave it out and go on with the others.
-                _ => {
-                    sent.refused(&io::Error::last_os_error());
-                    first += 1;
-                }
+                _ => match io::Error::last_os_error() {
+                    error if is_icmp(&error) && !retried => (sent.icmp, retried) = (sent.icmp + 1, true),
+                    error => {
+                        sent.refused(&error);
+                        (first, retried) = (first + 1, false);
+                    }
+                },
             }
         }
     }
+}
+
+/// Whether `error` may be about an earlier datagram. Reporting it clears it, so trying again is right.
+fn is_icmp(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
 
 impl Sent {
@@ -280,6 +305,21 @@ mod tests {
         let sent = out.flush(&a);
         assert_eq!((sent.packets, sent.failed), (2, 1));
         assert_eq!(ReceiveBatch::default().receive(&b).unwrap(), 2);
+    }
+
+    #[test]
+    fn an_icmp_error_costs_no_later_datagram() {
+        let ((a, _), (gone, gone_address)) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        a.connect(gone_address).unwrap();
+        drop(gone);
+        let mut out = SendBatch::default();
+        assert!(out.push(None, b"nobody hears this", &[]));
+        assert_eq!(out.flush(&a).packets, 1);
+        let back = Socket::bind(gone_address, &SocketOptions::default()).unwrap();
+        assert!(out.push(None, b"this must arrive", &[]));
+        let sent = out.flush(&a);
+        assert_eq!((sent.packets, sent.icmp, sent.failed), (1, 1, 0));
+        assert_eq!(ReceiveBatch::default().receive(&back).unwrap(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod epoll;
 mod process;
 mod socket;
 
-pub use batch::{ReceiveBatch, SendBatch, Sent, BATCH_MAX, PACKET_BYTES_MAX};
+pub use batch::{BATCH_MAX, PACKET_BYTES_MAX, ReceiveBatch, SendBatch, Sent};
 pub use epoll::{Epoll, Token, Wake};
-pub use process::{pin_to, raise_file_limit, thread_cpu_time, FileLimit};
+pub use process::{FileLimit, pin_to, process_cpu_time, raise_file_limit, thread_cpu_time};
 pub use socket::{Socket, SocketOptions};

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use super::address::{Name, NAME_LEN};
+use super::address::{NAME_LEN, Name};
 
 /// What every media socket gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,175 @@
+//! The media threads as their owner sees them.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant as OsInstant;
+
+use base::{Rng, Seed};
+use crossbeam::queue::ArrayQueue;
+use media::{Command, Event};
+
+use crate::counters::{CounterValues, Counters};
+use crate::net::SocketOptions;
+use crate::ring::{Inbox, Order, Outbox};
+use crate::thread::Thread;
+
+/// How the media threads are started.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// Threads; at least one is started.
+    pub workers: usize,
+    /// Microseconds between two wake-ups at load: all that arrived in between is handled at once. 0 wakes
+    /// for each packet. Each packet is held up by at most this much.
+    pub coalesce_us: u32,
+    /// Processors for the threads, thread n on `pin[n % len]`; empty leaves that to the kernel.
+    pub pin: Vec<usize>,
+    /// What every media socket gets.
+    pub socket: SocketOptions,
+    /// Once a peer's address is locked, let the kernel drop what others send to that socket. Those
+    /// packets then cost nothing and are not counted either.
+    pub connect_locked: bool,
+    /// Legs per thread; more are refused with `Event::BindFailed`.
+    pub legs_max: usize,
+    /// Commands that may wait per thread; more are returned as [`Full`].
+    pub commands_max: usize,
+    /// Events of all threads that may wait to be read.
+    pub events_max: usize,
+    /// Secret from which SSRCs, sequence numbers and hash tables start.
+    pub seed: Seed,
+    /// The moment that is `base::Instant::ZERO`.
+    pub epoch: OsInstant,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        PoolConfig {
+            workers: 1,
+            coalesce_us: 1000,
+            pin: Vec::new(),
+            socket: SocketOptions::default(),
+            connect_locked: true,
+            legs_max: 20_000,
+            commands_max: 16_384,
+            events_max: 65_536,
+            seed: Seed::default(),
+            epoch: OsInstant::now(),
+        }
+    }
+}
+
+/// The command that did not fit, returned: the thread has more waiting than it may have. The owner
+/// decides what gives way (a new call), and may try again later.
+#[derive(Debug)]
+pub struct Full(pub Box<Command>);
+
+struct Worker {
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Media threads, each with its legs and sockets. Dropping the pool ends them.
+///
+/// Legs that are bridged must be on the same worker.
+pub struct Pool {
+    workers: Vec<Worker>,
+    events: Arc<ArrayQueue<Event>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({} workers)", self.workers.len())
+    }
+}
+
+impl Pool {
+    /// Starts the threads. `notify` is called from them, once per round that has events, and must
+    /// neither block nor take long: it wakes whoever calls [`Pool::try_recv`].
+    pub fn start(config: &PoolConfig, notify: impl Fn() + Send + Sync + 'static) -> io::Result<Pool> {
+        let events = Arc::new(ArrayQueue::new(config.events_max.max(8)));
+        let notify: Arc<dyn Fn() + Send + Sync> = Arc::new(notify);
+        let mut rng = Rng::new(config.seed);
+        let mut pool = Pool { workers: Vec::new(), events: Arc::clone(&events) };
+        for number in 0..config.workers.max(1) {
+            let inbox = Arc::new(Inbox::new(config.commands_max)?);
+            let counters = Arc::new(Counters::default());
+            let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
+            let (theirs, counted) = (Arc::clone(&inbox), Arc::clone(&counters));
+            let cpu = config.pin.get(number % config.pin.len().max(1)).copied();
+            let body = Thread::new(config, rng.fork(), theirs, outbox, counted)?;
+            let builder = std::thread::Builder::new().name(format!("media-{number}"));
+            let thread = Some(builder.spawn(move || body.live(cpu))?);
+            pool.workers.push(Worker { inbox, counters, thread });
+        }
+        Ok(pool)
+    }
+
+    /// How many threads there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Gives `command` to thread `worker` (modulo their number).
+    pub fn send(&self, worker: usize, command: Command) -> Result<(), Full> {
+        let Some(worker) = self.workers.get(worker % self.workers.len().max(1)) else {
+            return Err(Full(Box::new(command)));
+        };
+        worker.inbox.push(Order::Media(command)).map_err(|order| {
+            worker.counters.commands_full.add_shared(1);
+            match order {
+                Order::Media(command) => Full(Box::new(command)),
+                #[cfg(test)]
+                Order::Panic(_) => unreachable!("a command was pushed"),
+            }
+        })
+    }
+
+    /// The next event of any thread. Events of one leg come in their order.
+    pub fn try_recv(&self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// The counters of each thread, by number.
+    pub fn counters(&self) -> impl Iterator<Item = CounterValues> + '_ {
+        self.workers.iter().map(|worker| worker.counters.read())
+    }
+
+    /// The counters of all threads together.
+    pub fn total(&self) -> CounterValues {
+        self.counters().fold(CounterValues::default(), |sum, one| sum.plus(&one))
+    }
+
+    /// A handle to the counters that outlives borrows of the pool: for a metrics page.
+    pub fn counter_handles(&self) -> Vec<Arc<Counters>> {
+        self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
+    }
+
+    /// Ends all threads and closes all sockets, at once: legs still there get no last event.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        for worker in &self.workers {
+            worker.inbox.stop();
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                // A thread catches its panics; if it still died there is nothing left to end.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn order(&self, order: Order) {
+        self.workers[0].inbox.push(order).ok().unwrap();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
