@@ -1,1 +1,5 @@
-fn main() {}
+//! The `usher` command. See `usher --help`.
+
+fn main() -> std::process::ExitCode {
+    usher::cli::run()
+}

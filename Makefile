@@ -1,0 +1,32 @@
+# make demo [SECONDS=60]   the README's first command
+# make test                the README's second command
+.PHONY: demo test check prompts build bench load
+
+SECONDS ?= 60
+
+build:
+	@scripts/install-debian.sh build
+	cargo build --release --locked -p usher -p usher-load
+
+prompts:
+	@scripts/make-prompts.sh config/hotline/prompts
+
+demo:
+	@scripts/install-debian.sh demo
+	@cargo build --release --locked -p usher -p usher-load
+	@$(MAKE) --no-print-directory prompts
+	@scripts/demo.sh $(SECONDS)
+
+# Formatting and lints, as strict as the continuous build.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test:
+	@scripts/install-debian.sh test
+	@$(MAKE) --no-print-directory prompts
+	cargo build --locked -p usher -p usher-load
+	cargo test --workspace --locked
+
+bench:
+	cargo bench -p benches

@@ -1,0 +1,294 @@
+//! The signalling loop: one thread owns the SIP sockets, the switch and the distributor. Everything else
+//! reaches it by messages.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base::{Duration, Instant};
+use call::view::{Notice, Snapshot};
+use call::{Input, Local, Output};
+use console::AdminRequest;
+use sip::Protocol;
+use store::Spool;
+use tokio::sync::{Notify, broadcast, mpsc};
+use worker::Pool;
+
+use super::back::{Answer, Ask, refusal};
+use super::clock::Clock;
+use super::resolver::Question;
+use super::signals::{Signal, Signals};
+use super::tcp::{StreamEvent, Streams};
+use super::udp::{Arrival, UdpListeners};
+use crate::config::keys::KeyBook;
+
+/// How often the picture for the API and metrics is renewed.
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(500);
+/// Media events handled before the network has its turn.
+const EVENTS_PER_ROUND: usize = 1024;
+
+/// Everything that the loop owns.
+pub struct Signalling {
+    /// Tells the time.
+    pub clock: Clock,
+    /// The switch with its distributor.
+    pub local: Local,
+    /// UDP sockets.
+    pub udp: UdpListeners,
+    /// TCP connections.
+    pub streams: Streams,
+    /// What TCP connections bring.
+    pub stream_events: mpsc::Receiver<StreamEvent>,
+    /// Media threads.
+    pub pool: Pool,
+    /// Rung by media threads when they have events.
+    pub media_bell: Arc<Notify>,
+    /// Questions to the slow side.
+    pub asks: mpsc::Sender<Ask>,
+    /// Its answers.
+    pub answers: mpsc::Receiver<Answer>,
+    /// Where call records go.
+    pub spool: Spool,
+    /// The picture for the API.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The event stream.
+    pub notices: broadcast::Sender<Arc<Notice>>,
+    /// Requests of operators.
+    pub admin: mpsc::Receiver<AdminRequest>,
+    /// Tells `/readyz`.
+    pub readiness: Arc<console::Readiness>,
+    /// SIGTERM, SIGINT, SIGHUP.
+    pub signals: Signals,
+    /// The configuration's folder and names.
+    pub config: (PathBuf, KeyBook),
+    /// The bound listeners, for a reload.
+    pub listeners: Vec<sip::Listener>,
+    /// How long SIGTERM waits.
+    pub drain: Duration,
+    /// Commands that a full ring refused, in order, per worker: they go first.
+    pub refused: Vec<VecDeque<media::Command>>,
+}
+
+/// What woke the loop.
+enum Wake {
+    Udp,
+    Stream(StreamEvent),
+    Media,
+    Answer(Answer),
+    Admin(AdminRequest),
+    Signal(Signal),
+    Deadline,
+    Snapshot,
+}
+
+impl Signalling {
+    /// Runs until the switch is drained.
+    pub async fn run(mut self) {
+        let mut snapshots = tokio::time::interval(SNAPSHOT_EVERY);
+        snapshots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let sleep = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(sleep);
+        loop {
+            if self.pump() {
+                self.publish();
+                return;
+            }
+            let deadline = self.local.poll_timeout().map_or(Instant::FAR_FUTURE, |(at, _)| at);
+            let deadline = if self.commands_wait() { self.clock.now() + Duration::from_millis(1) } else { deadline };
+            sleep.as_mut().reset(self.clock.tokio(deadline));
+            let udp = &self.udp;
+            let wake = tokio::select! {
+                () = std::future::poll_fn(|cx| udp.poll_readable(cx)) => Wake::Udp,
+                Some(event) = self.stream_events.recv() => Wake::Stream(event),
+                () = self.media_bell.notified() => Wake::Media,
+                Some(answer) = self.answers.recv() => Wake::Answer(answer),
+                Some(request) = self.admin.recv() => Wake::Admin(request),
+                signal = self.signals.next() => Wake::Signal(signal),
+                () = &mut sleep => Wake::Deadline,
+                _ = snapshots.tick() => Wake::Snapshot,
+            };
+            self.handle(wake);
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) {
+        let now = self.clock.now();
+        match wake {
+            Wake::Udp => self.drain_udp(now),
+            Wake::Stream(event) => self.stream(now, event),
+            Wake::Media => self.drain_media(now),
+            Wake::Answer(answer) => self.answer(now, answer),
+            Wake::Admin(request) => {
+                // The client may have gone; then nobody waits for the reply.
+                let _ = request.reply.send(self.local.admin(now, request.admin));
+            }
+            Wake::Signal(Signal::Reload) => self.reload(),
+            Wake::Signal(Signal::Drain) => self.start_draining(now),
+            Wake::Deadline => {}
+            Wake::Snapshot => self.publish(),
+        }
+        // A deadline may have passed while something else was handled.
+        if self.local.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.local.handle_timeout(now);
+        }
+    }
+
+    fn drain_udp(&mut self, now: Instant) {
+        let mut arrivals = Vec::new();
+        self.udp.drain(|arrival| arrivals.push(arrival));
+        for arrival in arrivals {
+            self.arrival(now, arrival);
+        }
+    }
+
+    fn stream(&mut self, now: Instant, event: StreamEvent) {
+        match event {
+            StreamEvent::Accepted(stream, local, remote) => self.streams.accepted(stream, local, remote),
+            StreamEvent::Arrival(arrival) => {
+                if let Arrival::Closed(flow) = &arrival {
+                    self.streams.closed(flow);
+                }
+                self.arrival(now, arrival);
+            }
+        }
+    }
+
+    fn arrival(&mut self, now: Instant, arrival: Arrival) {
+        let input = match arrival {
+            Arrival::Message { flow, bytes } => sip::Input::Received { flow, bytes },
+            Arrival::Closed(flow) => sip::Input::Closed { flow },
+            Arrival::Failed(flow) => sip::Input::SendFailed { flow },
+        };
+        self.local.handle(now, Input::Sip(input));
+    }
+
+    fn drain_media(&mut self, now: Instant) {
+        for _ in 0..EVENTS_PER_ROUND {
+            let Some(event) = self.pool.try_recv() else { return };
+            self.local.handle(now, Input::Media(event));
+        }
+        self.media_bell.notify_one();
+    }
+
+    fn answer(&mut self, now: Instant, answer: Answer) {
+        let input = match answer {
+            Answer::Customer { call, found } => Input::Customer { call, found },
+            Answer::Hook { call, token, result } => Input::HookDone { call, token, result },
+            Answer::Resolved { query, targets } => Input::Sip(sip::Input::Resolved { query, targets }),
+            Answer::Reloaded(Ok(loaded)) => {
+                let (loaded, keys) = *loaded;
+                let mut settings = loaded.settings;
+                settings.sip.listeners.clone_from(&self.listeners);
+                self.config.1 = keys;
+                self.drain = Duration::from_secs(loaded.main.drain_s);
+                tracing::info!(agents = settings.agents.len(), "configuration reloaded; live calls go on");
+                Input::Reload(Box::new(settings))
+            }
+            Answer::Reloaded(Err(findings)) => {
+                for finding in &findings {
+                    tracing::error!(%finding, "in the new configuration");
+                }
+                tracing::error!(mistakes = findings.len(), "the old configuration stays in force");
+                return;
+            }
+        };
+        self.local.handle(now, input);
+    }
+
+    fn reload(&mut self) {
+        let (folder, keys) = &self.config;
+        self.ask(Ask::Reload(folder.clone(), keys.clone()));
+    }
+
+    fn start_draining(&mut self, now: Instant) {
+        tracing::info!(drain_s = self.drain.as_secs(), "draining: no new calls");
+        self.readiness.set_draining();
+        self.local.handle(now, Input::Drain { deadline: now + self.drain });
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        if let Err(error) = self.asks.try_send(ask) {
+            let (mpsc::error::TrySendError::Full(ask) | mpsc::error::TrySendError::Closed(ask)) = error;
+            let now = self.clock.now();
+            self.answer(now, refusal(ask));
+        }
+    }
+
+    /// Does what the switch wants done; whether it is drained.
+    fn pump(&mut self) -> bool {
+        self.flush_commands();
+        let mut drained = false;
+        while let Some(output) = self.local.poll_output() {
+            match output {
+                Output::Sip(sip::Output::Send { protocol, local, remote, connection, bytes }) => {
+                    self.send(protocol, local, remote, connection, bytes);
+                }
+                Output::Sip(sip::Output::Resolve { query, host, port, protocol }) => {
+                    self.ask(Ask::Resolve(Question { query, host, port, protocol }));
+                }
+                Output::Media { worker, command } => self.command(worker, command),
+                Output::Lookup { call, number } => self.ask(Ask::Customer { call, number }),
+                Output::Hook { call, token, request } => self.ask(Ask::Hook { call, token, request }),
+                Output::Record(record) => {
+                    self.spool.push(*record);
+                }
+                Output::Notice(notice) => {
+                    // Nobody may be listening.
+                    let _ = self.notices.send(Arc::new(notice));
+                }
+                Output::Drained => drained = true,
+                Output::Callback(callback) => tracing::info!(call = %callback.call, "callback promised"),
+                // Local keeps what passes between the switch and the distributor.
+                Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
+            }
+        }
+        drained
+    }
+
+    fn send(
+        &mut self,
+        protocol: Protocol,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        connection: u64,
+        bytes: bytes::Bytes,
+    ) {
+        match protocol {
+            Protocol::Udp => {
+                self.udp.send(local, remote, &bytes);
+            }
+            Protocol::Tcp => self.streams.send(local, remote, connection, bytes),
+        }
+    }
+
+    /// Commands keep their order per worker: what a full ring refused goes first.
+    fn command(&mut self, worker: usize, command: media::Command) {
+        let Some(waiting) = self.refused.get_mut(worker) else { return };
+        if !waiting.is_empty() {
+            waiting.push_back(command);
+        } else if let Err(worker::Full(command)) = self.pool.send(worker, command) {
+            waiting.push_back(*command);
+        }
+    }
+
+    fn commands_wait(&self) -> bool {
+        self.refused.iter().any(|waiting| !waiting.is_empty())
+    }
+
+    fn flush_commands(&mut self) {
+        for (worker, waiting) in self.refused.iter_mut().enumerate() {
+            while let Some(command) = waiting.pop_front() {
+                if let Err(worker::Full(command)) = self.pool.send(worker, command) {
+                    waiting.push_front(*command);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn publish(&self) {
+        self.snapshot.store(Arc::new(self.local.snapshot(self.clock.now())));
+    }
+}
