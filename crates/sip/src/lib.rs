@@ -1,1 +1,4 @@
-//! Placeholder while the workspace is laid out.
+//! SIP: bytes to messages and back, transactions, dialogs, user agent, digest, registrar. Bodies are
+//! opaque bytes.
+
+pub mod message;
