@@ -1,10 +1,15 @@
 //! All flows of one configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base::Finding;
 
+use crate::check;
 use crate::io::Name;
+use crate::parse;
+use crate::verb::Verb;
+use crate::words::Named;
 
 /// One flow file.
 #[derive(Clone, Copy, Debug)]
@@ -26,40 +31,42 @@ pub struct Vocabulary {
     pub skills: BTreeSet<String>,
     /// Tier names.
     pub tiers: BTreeSet<String>,
+    /// Flows that other parts of the configuration enter (a queue's overflow): they count as reachable.
+    pub entered: BTreeSet<String>,
 }
 
-/// Every flow and which number and tier enters where.
-#[derive(Clone, Debug, Default)]
-pub struct Flows {}
+/// Every flow, and which number and tier enters where.
+#[derive(Debug, Default)]
+pub struct Flows {
+    pub(crate) flows: BTreeMap<Name, Flow>,
+    pub(crate) entries: BTreeMap<Name, Entry>,
+}
 
-impl Flows {
-    /// Parses all files as one whole.
-    ///
-    /// # Errors
-    /// Every mistake found, in the order of the files.
-    pub fn parse(_sources: &[Source<'_>]) -> Result<Flows, Vec<Finding>> {
-        Ok(Flows::default())
-    }
+/// One flow.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) file: Arc<str>,
+    pub(crate) line: u32,
+    pub(crate) start: Named,
+    pub(crate) steps: BTreeMap<Name, Arc<Step>>,
+}
 
-    /// Holds the flows against what exists. Errors first in the list's first part, warnings in its second.
-    pub fn check(&self, _vocabulary: &Vocabulary) -> Checked {
-        Checked::default()
-    }
+/// One step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) line: u32,
+    pub(crate) verb: Verb,
+}
 
-    /// Name of the flow for a caller of `tier` who dialled `number`.
-    pub fn entry(&self, _number: &str, _tier: &str) -> Option<&Name> {
-        None
-    }
-
-    /// Whether a flow of this name exists.
-    pub fn contains(&self, _flow: &str) -> bool {
-        false
-    }
-
-    /// Every number that enters a flow.
-    pub fn numbers(&self) -> impl Iterator<Item = &str> {
-        core::iter::empty()
-    }
+/// One number dialled.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) file: Arc<str>,
+    pub(crate) line: u32,
+    /// Flow by tier.
+    pub(crate) tiers: BTreeMap<Name, Named>,
+    /// For every other tier.
+    pub(crate) any: Option<Named>,
 }
 
 /// What [`Flows::check`] found.
@@ -69,4 +76,51 @@ pub struct Checked {
     pub errors: Vec<Finding>,
     /// Worth a line.
     pub warnings: Vec<Finding>,
+}
+
+impl Flows {
+    /// Parses all files as one whole.
+    ///
+    /// # Errors
+    /// Every mistake found, in the order of the files.
+    pub fn parse(sources: &[Source<'_>]) -> Result<Flows, Vec<Finding>> {
+        parse::flows(sources)
+    }
+
+    /// Holds the flows against each other and against what exists: every target, prompt (in every voice), queue, skill
+    /// and variable, and that a caller who does nothing comes to an end.
+    pub fn check(&self, vocabulary: &Vocabulary) -> Checked {
+        check::check(self, vocabulary)
+    }
+
+    /// Name of the flow for a caller of `tier` who dialled `number`.
+    pub fn entry(&self, number: &str, tier: &str) -> Option<&Name> {
+        let entry = self.entries.get(number)?;
+        entry.tiers.get(tier).or(entry.any.as_ref()).map(|flow| &flow.name)
+    }
+
+    /// Whether a flow of this name exists.
+    pub fn contains(&self, flow: &str) -> bool {
+        self.flows.contains_key(flow)
+    }
+
+    /// Every flow's name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.flows.keys().map(|name| &**name)
+    }
+
+    /// Every number that enters a flow.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(|name| &**name)
+    }
+
+    /// Every prompt that a step names: what a voice's folder must have besides [`crate::say::pieces`].
+    pub fn prompts(&self) -> BTreeSet<&str> {
+        let steps = self.flows.values().flat_map(|flow| flow.steps.values());
+        steps.flat_map(|step| check::prompts(&step.verb)).map(|prompt| &*prompt.name).collect()
+    }
+
+    pub(crate) fn step(&self, flow: &str, step: &str) -> Option<&Arc<Step>> {
+        self.flows.get(flow)?.steps.get(step)
+    }
 }

@@ -216,11 +216,9 @@ pub enum LeftQueue {
     Closed,
 }
 
-/// What the caller chose instead of waiting.
+/// What the flow does instead of waiting. (Other steps, a menu or self-service, keep the caller's place.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dequeue {
-    /// Self-service or another step of the flow.
-    SelfService,
     /// Somebody else.
     Transfer,
     /// Another queue; its `Enqueue` follows.

@@ -5,14 +5,21 @@
 //! through it: what happened comes in as [`Input`], what must be done goes out as [`Output`], time is an argument.
 //! [`say`] turns numbers, amounts, dates and waits into the names of recorded pieces.
 
+mod check;
+mod desk;
 mod flows;
 mod interpreter;
 mod io;
+mod nearest;
+mod parse;
+mod read;
 pub mod say;
 mod vars;
+mod verb;
+mod words;
 
 pub use flows::{Checked, Flows, Source, Vocabulary};
-pub use interpreter::Interpreter;
+pub use interpreter::{Interpreter, STEPS_WITHOUT_INPUT_MAX};
 pub use io::{
     Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, LeftQueue, Name, Output, Timer, Token,
     TransferTo,

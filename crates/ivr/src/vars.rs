@@ -36,7 +36,7 @@ pub struct LocalTime {
     pub weekday: u8,
 }
 
-/// Names of the variables that exist before the first step.
+/// Names of the variables that no step needs to set.
 pub const BUILT_IN: &[&str] = &[
     "tier",
     "language",
@@ -48,7 +48,10 @@ pub const BUILT_IN: &[&str] = &[
     "weekday",
     "queue",
     "agent",
+    "wait",
+    "position",
     "hook_status",
+    "recorded_ms",
 ];
 
 /// Most variables of one caller; a new one beyond is not stored.

@@ -88,3 +88,32 @@ pub fn pieces(language: Language) -> Vec<Piece> {
         Language::En => en::pieces(),
     }
 }
+
+impl Date {
+    /// Whether people have such a day (29 February is allowed when the year is not said or a leap year).
+    pub const fn is_real(self) -> bool {
+        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let days = match self.month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        self.day >= 1 && self.day <= days && (self.year == 0 || (self.year >= 1000 && self.year <= 9999))
+    }
+}
+
+/// A wait as people promise it, rounded up so that nobody waits longer than he was told: whole minutes to 10, fives to 30,
+/// tens to 60. 0 = less than a minute, 61 = more than an hour.
+const fn wait_minutes(seconds: u64) -> u64 {
+    if seconds < 60 {
+        return 0;
+    }
+    match seconds.div_ceil(60) {
+        minutes @ 0..=10 => minutes,
+        minutes @ 11..=30 => minutes.div_ceil(5) * 5,
+        minutes @ 31..=60 => minutes.div_ceil(10) * 10,
+        _ => 61,
+    }
+}
