@@ -1,1 +1,36 @@
-fn main() {}
+//! `usher-load`: see `usher-load --help`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Load for Usher: paced RTP streams, relays to compare with, reports.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    /// Play and listen to RTP streams, measure loss, latency and jitter.
+    Rtp(commands::rtp::Options),
+    /// Be a relay: the null relay (no logic) or the switch's own media thread.
+    Relay(commands::relay::Options),
+    /// Compare relays: processor time per packet and added latency, side by side.
+    BridgeBench(commands::bridge_bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Rtp(options) => commands::rtp::run(&options),
+        Command::Relay(options) => commands::relay::run(&options),
+        Command::BridgeBench(options) => commands::bridge_bench::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("usher-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

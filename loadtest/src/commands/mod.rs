@@ -1,0 +1,5 @@
+//! One file per subcommand.
+
+pub(crate) mod bridge_bench;
+pub(crate) mod relay;
+pub(crate) mod rtp;
