@@ -2,16 +2,30 @@
 //! distributor and the call flows into each other's inputs: one caller's journey, leg by leg.
 
 pub mod admin;
+mod audio;
 pub mod bucket;
+mod core;
+mod counters;
+mod dial;
 pub mod directory;
+mod info;
+mod invariants;
+mod journey;
+mod ledger;
+mod leg;
+pub mod local;
 pub mod message;
 pub mod numbers;
 pub mod ports;
 pub mod record;
 pub mod settings;
+mod snapshot;
 pub mod switch;
+mod trunks;
 pub mod view;
 
+pub use journey::feature::CONFIRMATIONS;
+pub use local::Local;
 pub use message::{Input, Output};
 pub use settings::Settings;
 pub use switch::{Switch, Timer};

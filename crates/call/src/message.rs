@@ -30,7 +30,7 @@ pub enum Input {
         /// Token of the hook.
         token: u64,
         /// Variables for the flow, or what failed.
-        result: Result<Vec<(String, String)>, ivr::HookFailure>,
+        result: Result<Vec<(String, Pii<String>)>, ivr::HookFailure>,
     },
     /// Answer to [`Output::AskWait`].
     Wait {
@@ -95,10 +95,12 @@ pub enum Output {
 /// A request to the carrier's back end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRequest {
-    /// Where.
-    pub url: String,
+    /// Where: absolute, or relative to the configured base.
+    pub url: ivr::Name,
     /// Parameters, values private.
-    pub params: Vec<(String, Pii<String>)>,
+    pub params: Vec<(ivr::Name, Pii<String>)>,
+    /// How long the answer may take.
+    pub timeout: base::Duration,
 }
 
 /// A callback that a caller has been promised.

@@ -59,8 +59,8 @@ pub fn dialable(number: &str) -> Option<String> {
 /// What a number reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// An emergency service.
-    Emergency,
+    /// An emergency service's number.
+    Emergency(String),
     /// A flow's entry number.
     Entry(String),
     /// A queue (agents refer callers to it).
@@ -74,8 +74,13 @@ pub enum Destination {
         /// The digit behind the code.
         reason: Option<u8>,
     },
-    /// An outside number and the trunks that may carry it, best first.
-    Outside(Vec<TrunkKey>),
+    /// An outside number.
+    Outside {
+        /// The number.
+        number: String,
+        /// The trunks that may carry it, best first.
+        trunks: Vec<TrunkKey>,
+    },
     /// Nothing.
     Unknown,
 }
@@ -99,11 +104,11 @@ impl Plan {
         for queue in settings.queues.iter().filter(|queue| !queue.number.is_empty()) {
             inside.insert(queue.number.clone(), Destination::Queue(queue.key));
         }
-        for entry in &settings.entries {
-            inside.insert(entry.clone(), Destination::Entry(entry.clone()));
+        for entry in settings.flows.numbers() {
+            inside.insert(entry.to_owned(), Destination::Entry(entry.to_owned()));
         }
         for number in &settings.emergency {
-            inside.insert(number.clone(), Destination::Emergency);
+            inside.insert(number.clone(), Destination::Emergency(number.clone()));
         }
         let outbound = settings.trunks.iter().map(|trunk| (trunk.key, trunk.outbound.clone())).collect();
         Plan { inside, features: settings.features.clone(), outbound }
@@ -133,7 +138,7 @@ impl Plan {
         let carries =
             |prefixes: &Vec<String>| prefixes.iter().any(|prefix| number.starts_with(prefix.as_str()));
         let trunks: Vec<_> = self.outbound.iter().filter(|(_, p)| carries(p)).map(|(key, _)| *key).collect();
-        if trunks.is_empty() { Destination::Unknown } else { Destination::Outside(trunks) }
+        if trunks.is_empty() { Destination::Unknown } else { Destination::Outside { number, trunks } }
     }
 
     /// A code alone, or a code followed by one reason digit where the code takes one.
@@ -191,13 +196,14 @@ mod tests {
         let inside = BTreeMap::from([
             ("10000".to_owned(), entry.clone()),
             ("1024".to_owned(), Destination::Agent(AgentKey(1))),
-            ("110".to_owned(), Destination::Emergency),
+            ("110".to_owned(), Destination::Emergency("110".to_owned())),
         ]);
         let plan = Plan { inside, outbound: vec![(TrunkKey(0), vec![String::new()])], ..Plan::default() };
         assert_eq!(plan.from_trunk("10000"), entry);
         assert_eq!(plan.from_trunk("1024"), Destination::Unknown);
         assert_eq!(plan.from_trunk("110"), Destination::Unknown);
         assert_eq!(plan.from_trunk("13800138000"), Destination::Unknown);
-        assert_eq!(plan.from_agent("13800138000"), Destination::Outside(vec![TrunkKey(0)]));
+        let outside = Destination::Outside { number: "13800138000".to_owned(), trunks: vec![TrunkKey(0)] };
+        assert_eq!(plan.from_agent("138-0013-8000"), outside);
     }
 }

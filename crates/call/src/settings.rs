@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base::{AgentKey, QueueKey, TierKey, TrunkKey};
+use base::{AgentKey, QueueKey, SkillKey, TierKey, TrunkKey};
 
 use crate::numbers::{Plan, Rules};
 
@@ -31,9 +31,9 @@ pub struct Settings {
     pub default_tier: TierKey,
     /// The language of callers whom the directory does not know; must be one of the voices.
     pub default_language: String,
-    /// Numbers that a trunk (or an agent) may dial to reach a flow, after normalisation.
-    pub entries: Vec<String>,
-    /// The flows.
+    /// Skills by name; the index is the [`base::SkillKey`].
+    pub skills: Vec<String>,
+    /// The flows, and the numbers that reach them (canonical form).
     pub flows: Arc<ivr::Flows>,
     /// The prompts of each language.
     pub voices: Arc<Voices>,
@@ -45,9 +45,8 @@ pub struct Settings {
     pub media: MediaSettings,
     /// Limits and deadlines.
     pub limits: Limits,
-    /// Whether the agent's number is spoken to the caller before the voices are joined. With `false`
-    /// the voices are joined at the agent's 200.
-    pub announce_agent: bool,
+    /// Local time ahead of UTC, seconds: for opening hours in flows.
+    pub utc_offset_s: i32,
 }
 
 /// A carrier's trunk. Its addresses and gateway are in [`sip::EndpointConfig`].
@@ -177,6 +176,8 @@ pub struct Limits {
     pub lookup_max: Duration,
     /// How long a peer may take to acknowledge our 200 (the SIP layer's 64·T1 ends it before).
     pub answering_max: Duration,
+    /// How long a prompt that somebody waits for may take: the agent's number, a confirmation.
+    pub prompt_max: Duration,
     /// How long an outgoing call may ring.
     pub ring_max: Duration,
     /// How long a caller may spend in flows between two queues.
@@ -198,6 +199,7 @@ impl Default for Limits {
             routes_max: 4,
             lookup_max: Duration::from_millis(200),
             answering_max: Duration::from_secs(40),
+            prompt_max: Duration::from_secs(30),
             ring_max: Duration::from_secs(120),
             flow_max: Duration::from_secs(30 * 60),
             wait_max: Duration::from_secs(60 * 60),
@@ -234,6 +236,12 @@ impl Settings {
     /// The queue with this name.
     pub fn queue_by_name(&self, name: &str) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    /// The key of the skill with this name.
+    pub fn skill_by_name(&self, name: &str) -> Option<SkillKey> {
+        let index = self.skills.iter().position(|skill| skill == name)?;
+        u16::try_from(index).ok().map(SkillKey)
     }
 
     /// The key of the tier with this name.

@@ -1,47 +1,368 @@
-//! The switch: routes what arrives to the journey it concerns. (Bodies follow.)
+//! The switch: finds the journey that an input concerns and hands it over. What a journey does is in
+//! [`crate::journey`], what a leg does in [`crate::leg`].
 
-use base::{Instant, WallClock};
+use core::net::IpAddr;
+use std::collections::BTreeMap;
 
+use base::{AgentKey, CallKey, Duration, Instant, LegKey, Seed, WallClock};
+use bytes::Bytes;
+use sip::{Event, Peer};
+
+use crate::admin::{Admin, AdminError, AgentChange};
+use crate::core::Core;
+use crate::journey::{Journey, arrive};
+use crate::leg::{Dialog, Farewell};
 use crate::message::{Input, Output};
-use crate::settings::Settings;
+use crate::record::StepKind;
+use crate::settings::{Feature, Settings};
 
 /// What the next deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// A SIP timer.
     Sip,
-    /// A state of one call ends.
-    Call(base::CallKey),
+    /// The state of one call ends.
+    Call(CallKey),
+    /// A call's flow waits no longer.
+    Flow(CallKey),
+    /// A call has lasted as long as it may.
+    Longest(CallKey),
     /// Draining ends.
     Drain,
 }
 
-/// Owns the SIP endpoint, the callers' flows, the port table and every journey.
-#[derive(Debug)]
+/// Whether new calls are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    /// They are.
+    Serving,
+    /// They are not; the remaining ones may go on until the deadline.
+    Draining,
+    /// They are not, and none is left.
+    Drained,
+}
+
+/// Owns the SIP endpoint, the callers' flows, the ports, and every journey. One owner, no locks.
 pub struct Switch {
-    settings: Settings,
+    pub(crate) core: Core,
+    pub(crate) calls: BTreeMap<CallKey, Box<Journey>>,
+    next_call: CallKey,
+    duty: Duty,
+}
+
+impl core::fmt::Debug for Switch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Switch")
+            .field("calls", &self.calls.len())
+            .field("legs", &self.core.legs.len())
+            .finish()
+    }
 }
 
 impl Switch {
-    /// A switch. `first` is the first call's key, `wall` the wall time of [`Instant::ZERO`].
-    pub fn new(settings: Settings, seed: base::Seed, first: base::CallKey, wall: WallClock) -> Self {
-        let _ = (seed, first, wall);
-        Switch { settings }
+    /// A switch. `first` is the key of the first call, `wall` the wall time of [`Instant::ZERO`].
+    pub fn new(settings: Settings, seed: Seed, first: CallKey, wall: WallClock) -> Self {
+        Switch {
+            core: Core::new(Instant::ZERO, settings, seed, wall),
+            calls: BTreeMap::new(),
+            next_call: first,
+            duty: Duty::Serving,
+        }
     }
+
     /// What happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
-        let _ = (now, input, &self.settings);
+        match input {
+            Input::Sip(input) => self.core.sip.handle(now, input),
+            Input::Media(event) => self.on_media(now, event),
+            Input::Acd(output) => self.on_acd(now, output),
+            Input::Customer { call, found } => {
+                self.with_call(call, |journey, core| journey.identified(core, now, found.as_deref()));
+            }
+            Input::HookDone { call, token, result } => {
+                self.with_call(call, |journey, core| journey.hook_done(core, now, token, result));
+            }
+            Input::Wait { call, wait, ahead } => {
+                let position =
+                    ahead.and_then(|ahead| u32::try_from(ahead).ok()).map(|ahead| ahead.saturating_add(1));
+                self.with_call(call, |journey, core| journey.expected(core, now, wait, position));
+            }
+            Input::Reload(settings) => self.core.configure(now, *settings),
+            Input::Drain { deadline } => self.drain(now, deadline),
+        }
+        self.pump(now);
     }
+
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        if self.core.sip.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.core.sip.handle_timeout(now);
+        }
+        self.pump(now);
+        while let Some((_, timer)) = self.core.timers.pop_expired(now) {
+            match timer {
+                Timer::Sip => {}
+                Timer::Call(call) => self.with_call(call, |journey, core| journey.on_limit(core, now)),
+                Timer::Flow(call) => self.with_call(call, |journey, core| journey.on_flow_timer(core, now)),
+                Timer::Longest(call) => self.with_call(call, |journey, core| journey.on_call_max(core, now)),
+                Timer::Drain => self.end_all(now),
+            }
+            self.pump(now);
+        }
     }
+
     /// What to do now.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.core.outputs.pop_front()
     }
+
     /// The next deadline.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        let sip = self.core.sip.poll_timeout().map(|(at, _)| (at, Timer::Sip));
+        let own = self.core.timers.next();
+        sip.into_iter().chain(own).min_by_key(|(at, _)| *at)
+    }
+
+    /// An operator's or an agent desktop's request.
+    ///
+    /// # Errors
+    /// [`AdminError`] when it cannot be carried out; then nothing was changed.
+    pub fn admin(&mut self, now: Instant, request: Admin) -> Result<(), AdminError> {
+        let done = match request {
+            Admin::Hangup(call) if !self.calls.contains_key(&call) => Err(AdminError::NoSuchCall),
+            Admin::Hangup(call) => {
+                self.end_call(now, call, "operator");
+                Ok(())
+            }
+            Admin::Agent { number, change } => {
+                let agent = self.core.settings.agent_by_number(&number).map(|agent| agent.key);
+                let agent = agent.ok_or(AdminError::NoSuchAgent)?;
+                let (feature, reason) = match change {
+                    AgentChange::Login => (Feature::Login, 0),
+                    AgentChange::Logout => (Feature::Logout, 0),
+                    AgentChange::Ready => (Feature::Ready, 0),
+                    AgentChange::NotReady { reason } => (Feature::NotReady, reason),
+                    AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
+                };
+                if self.core.change_agent(agent, feature, reason) {
+                    Ok(())
+                } else {
+                    Err(AdminError::WrongState)
+                }
+            }
+        };
+        self.pump(now);
+        done
+    }
+
+    /// Live calls.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn with_call(&mut self, call: CallKey, act: impl FnOnce(&mut Journey, &mut Core)) {
+        let Some(journey) = self.calls.get_mut(&call) else { return };
+        act(journey, &mut self.core);
+        if journey.is_over() {
+            self.calls.remove(&call);
+        }
+    }
+
+    /// Hands on everything the endpoint has to say, until it has nothing more.
+    fn pump(&mut self, now: Instant) {
+        while let Some(output) = self.core.sip.poll_output() {
+            match output {
+                sip::Output::Event(event) => self.on_sip(now, event),
+                other => self.core.output(Output::Sip(other)),
+            }
+        }
+        if self.duty == Duty::Draining && self.calls.is_empty() {
+            self.duty = Duty::Drained;
+            self.core.timers.cancel(Timer::Drain);
+            self.core.output(Output::Drained);
+        }
+    }
+
+    fn on_sip(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Invited { leg, peer, invite } => self.invited(now, leg, peer, &invite),
+            Event::Registered { agent, first } => {
+                if first {
+                    self.core.acd(acd::Input::Reachable { agent, reachable: true });
+                }
+            }
+            Event::Unregistered { agent } => self.core.acd(acd::Input::Reachable { agent, reachable: false }),
+            Event::OptionsAnswered { trunk, ok } => self.core.trunks.reachable(trunk, ok),
+            Event::Released { leg } => self.released(now, leg),
+            Event::Cancelled { leg, .. } => {
+                self.core.parted(leg);
+                self.with_leg(leg, |journey, core| journey.caller_gone(core, now, sip::EndedBy::Peer));
+            }
+            Event::Ended { leg, by, .. } => {
+                self.core.parted(leg);
+                self.with_leg(leg, |journey, core| journey.leg_ended(core, now, leg, by));
+            }
+            other => self.on_leg(now, other),
+        }
+    }
+
+    /// Events within a leg's life.
+    fn on_leg(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Ringing { leg, code, body } => {
+                self.with_leg(leg, |journey, core| journey.on_ringing(core, now, leg, code, body.as_ref()));
+            }
+            Event::Answered { leg, body, source } => self.answered(now, leg, body.as_ref(), source.ip()),
+            Event::Failed { leg, code, .. } => {
+                self.core.parted(leg);
+                self.with_leg(leg, |journey, core| journey.leg_failed(core, now, leg, code));
+            }
+            Event::Acked { leg, body } => {
+                self.with_leg(leg, |journey, core| journey.acked(core, now, leg, body.as_deref()));
+            }
+            Event::Reoffered { leg, body, .. } => {
+                self.with_leg(leg, |journey, core| journey.reoffered(core, now, leg, body.as_ref()));
+            }
+            Event::Info { leg, content_type, body } => {
+                if let Some(digit) = crate::info::digit(&content_type, body.reveal()) {
+                    self.with_leg(leg, |journey, core| journey.info_digit(core, now, leg, digit));
+                }
+            }
+            Event::Referred { leg, target, .. } => {
+                self.with_leg(leg, |journey, core| journey.asked_to_refer(core, now, leg, &target));
+            }
+            // We send no re-INVITE of our own and no offer in a provisional response.
+            Event::ReofferAnswered { .. } | Event::EarlyAnswer { .. } => {}
+            _ => {}
+        }
+    }
+
+    fn with_leg(&mut self, leg: LegKey, act: impl FnOnce(&mut Journey, &mut Core)) {
+        if let Some(call) = self.core.leg(leg).and_then(|leg| leg.call) {
+            self.with_call(call, act);
+        }
+    }
+
+    fn invited(&mut self, now: Instant, leg: LegKey, peer: Peer, invite: &sip::Invite) {
+        let key = self.next_call;
+        self.next_call = key.next();
+        let full = self.calls.len() >= self.core.settings.limits.calls_max || self.duty != Duty::Serving;
+        let arrived = arrive(&mut self.core, now, key, leg, peer, invite, full);
+        if let Some(journey) = arrived.filter(|journey| !journey.is_over()) {
+            self.calls.insert(key, Box::new(journey));
+        }
+    }
+
+    fn answered(&mut self, now: Instant, leg: LegKey, body: Option<&Bytes>, source: IpAddr) {
+        self.core.is_answered(leg, source);
+        match self.core.leg(leg).and_then(|leg| leg.call) {
+            Some(_) => self.with_leg(leg, |journey, core| journey.on_answered(core, now, leg, body)),
+            // Answered while we were hanging up: the endpoint has sent ACK; the rest is BYE.
+            None => self.core.part(now, leg, &Farewell::Normal),
+        }
+    }
+
+    fn released(&mut self, now: Instant, leg: LegKey) {
+        // The endpoint says what ended a leg before it releases it; should it ever not, nobody may stay
+        // in a call with nobody.
+        if self.core.leg(leg).is_some_and(|leg| leg.call.is_some() && leg.dialog != Dialog::Over) {
+            self.core.count("broken", "released_alive");
+            self.core.parted(leg);
+            self.with_leg(leg, |journey, core| journey.leg_ended(core, now, leg, sip::EndedBy::PeerGone));
+        }
+        self.core.released(leg);
+    }
+
+    fn on_media(&mut self, now: Instant, event: media::Event) {
+        match event {
+            media::Event::Digit { leg, digit, .. } => {
+                self.with_leg(leg, |journey, core| journey.key_pressed(core, now, leg, digit));
+            }
+            media::Event::PlayDone { leg, token } => {
+                self.with_leg(leg, |journey, core| {
+                    if leg == journey.caller {
+                        journey.play_done(core, now, token);
+                    }
+                });
+            }
+            media::Event::Silent { leg } => {
+                self.with_leg(leg, |journey, core| journey.silent(core, now, leg))
+            }
+            media::Event::Removed { leg, stats } => {
+                self.core.add_stats(&stats);
+                self.core.media_removed(now, leg);
+            }
+            media::Event::BindFailed { leg, .. } => {
+                if self.core.reopen_audio(now, leg).is_err() {
+                    self.core.count("broken", "port");
+                    self.with_leg(leg, |journey, core| journey.leg_deaf(core, now, leg));
+                    self.core.media_removed(now, leg);
+                }
+            }
+            media::Event::Locked { .. }
+            | media::Event::Flowing { .. }
+            | media::Event::DigitsSent { .. }
+            | media::Event::Stats { .. } => {}
+        }
+    }
+
+    fn on_acd(&mut self, now: Instant, output: acd::Output) {
+        match output {
+            acd::Output::Present { call, agent, ring } => {
+                if self.calls.contains_key(&call) {
+                    self.with_call(call, |journey, core| journey.present(core, now, agent, ring));
+                }
+            }
+            acd::Output::Withdraw { call, agent, why } => {
+                self.with_call(call, |journey, core| journey.withdraw(core, now, agent, why));
+            }
+            acd::Output::Overflow { call, to, why } => {
+                self.with_call(call, |journey, core| journey.overflowed(core, now, to, why));
+            }
+            acd::Output::AgentChanged { agent, state } => self.core.agent_changed(now, agent, state),
+            acd::Output::Decided(_) => {}
+        }
+    }
+
+    /// Whether new calls are refused.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.duty != Duty::Serving
+    }
+
+    fn drain(&mut self, now: Instant, deadline: Instant) {
+        if self.duty == Duty::Serving {
+            self.duty = Duty::Draining;
+            self.core.sip.set_draining(true);
+        }
+        self.core.timers.set(Timer::Drain, deadline.max(now));
+    }
+
+    fn end_all(&mut self, now: Instant) {
+        let keys: Vec<CallKey> = self.calls.keys().copied().collect();
+        for call in keys {
+            self.end_call(now, call, "drain");
+        }
+    }
+
+    fn end_call(&mut self, now: Instant, call: CallKey, why: &str) {
+        self.with_call(call, |journey, core| {
+            journey.finish(
+                core,
+                now,
+                StepKind::Ended,
+                why,
+                &Farewell::Busy(core.settings.limits.retry_after_s),
+            );
+        });
+    }
+
+    /// Agents who have a phone registered.
+    pub(crate) fn contacts(&self, agent: AgentKey) -> usize {
+        self.core.sip.bindings(agent).len()
+    }
+
+    /// How long the switch has nothing to do, from `now`.
+    pub fn idle_for(&self, now: Instant) -> Option<Duration> {
+        self.poll_timeout().map(|(at, _)| at - now)
     }
 }

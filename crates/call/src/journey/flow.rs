@@ -1,0 +1,248 @@
+//! The flow leads the caller: what the interpreter asks for is done here.
+
+use std::sync::Arc;
+
+use base::{Instant, Pii};
+use ivr::say::Language;
+use ivr::{Input, Interpreter, LocalTime, Output as Wish, TransferTo};
+
+use super::{Journey, Phase, Reached};
+use crate::core::Core;
+use crate::leg::Farewell;
+use crate::message::{Callback, HookRequest, Output};
+use crate::numbers::Destination;
+use crate::record::StepKind;
+use crate::switch::Timer;
+
+impl Journey {
+    /// Finds the flow for the number dialled and the caller's tier.
+    pub(super) fn prepare_flow(&mut self, core: &Core, now: Instant, tier: &str) -> bool {
+        let settings = &core.settings;
+        let Some(flow) = settings.flows.entry(&self.dialled, tier).cloned() else { return false };
+        let caller = ivr::Caller {
+            tier: tier.to_owned(),
+            language: self.profile.language.clone(),
+            senior: self.profile.senior,
+            known: self.profile.known,
+            number: if self.id.hidden { Pii::default() } else { self.number() },
+            dialled: self.dialled.clone(),
+            local_time: Some(local_time(core.wall(now).0, settings.utc_offset_s)),
+        };
+        self.flow = Some(Box::new(Interpreter::new(settings.flows.clone(), &flow, &caller)));
+        true
+    }
+
+    /// The caller can hear: the first step runs.
+    pub(super) fn begin_flow(&mut self, core: &mut Core, now: Instant) {
+        self.enter(core, now, Phase::Guided);
+        self.tell_flow(core, now, Input::Started);
+    }
+
+    /// Tells the flow what happened and does what it asks for.
+    pub(crate) fn tell_flow(&mut self, core: &mut Core, now: Instant, input: Input) {
+        if let Some(flow) = &mut self.flow {
+            flow.handle(now, input);
+        }
+        self.run_flow(core, now);
+    }
+
+    /// A deadline of the flow passed.
+    pub(crate) fn on_flow_timer(&mut self, core: &mut Core, now: Instant) {
+        if let Some(flow) = &mut self.flow {
+            flow.handle_timeout(now);
+        }
+        self.run_flow(core, now);
+    }
+
+    fn run_flow(&mut self, core: &mut Core, now: Instant) {
+        while let Some(wish) = self.flow.as_mut().and_then(|flow| flow.poll_output()) {
+            self.fulfil(core, now, wish);
+        }
+        match self.flow.as_ref().and_then(|flow| flow.poll_timeout()) {
+            Some((at, _)) => core.timers.set(Timer::Flow(self.key), at),
+            None => core.timers.cancel(Timer::Flow(self.key)),
+        }
+    }
+
+    /// Whether the flow's prompts are for the caller's ear now.
+    fn flow_is_heard(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Guided
+                | Phase::Waiting(_)
+                | Phase::Presenting { .. }
+                | Phase::Joining { .. }
+                | Phase::Dialling { .. }
+        )
+    }
+
+    fn fulfil(&mut self, core: &mut Core, now: Instant, wish: Wish) {
+        match wish {
+            Wish::Play { token, language, items } => self.play(core, token.0, language, &items),
+            Wish::StopPlay if self.flow_is_heard() => {
+                core.command(self.caller, media::Command::Stop { leg: self.caller })
+            }
+            Wish::Music { language, name } if self.flow_is_heard() => {
+                core.music(self.caller, language.word(), &name)
+            }
+            Wish::StopPlay | Wish::Music { .. } => {}
+            Wish::Hook { token, url, params, timeout } => {
+                self.step(core, now, StepKind::Hook, &url.clone());
+                let request = Box::new(HookRequest { url, params, timeout });
+                core.output(Output::Hook { call: self.key, token: token.0, request });
+            }
+            Wish::Enqueue(enqueue) => self.enqueue(core, now, &enqueue),
+            Wish::AskWait => core.output(Output::AskWait(self.key)),
+            Wish::Dequeue { why } => self.dequeue(core, now, why),
+            Wish::Join => self.join(core, now),
+            Wish::Callback { token, number, queue } => self.callback(core, now, token, number, &queue),
+            Wish::Transfer { to } => self.transfer(core, now, to),
+            Wish::Record { token, name, length_max: _ } => {
+                // Voice messages are not recorded yet: the flow's failure branch says so to the caller.
+                core.count("recordings_refused", "");
+                self.step(core, now, StepKind::Flow, &format!("record {name} refused"));
+                self.answer_flow(now, Input::RecordDone { token, length_ms: None });
+            }
+            Wish::StopRecord { token } => self.answer_flow(now, Input::RecordDone { token, length_ms: None }),
+            Wish::SurveyResult { question, score } => {
+                self.ledger.record.survey = Some(score);
+                self.step(core, now, StepKind::Surveyed, &question);
+            }
+            Wish::Set { .. } => {}
+            Wish::Step { flow, step, verb } => {
+                self.step(core, now, StepKind::Flow, &format!("{flow}.{step} {verb}"))
+            }
+            Wish::Hangup { reason } => self.flow_ends(core, now, reason),
+        }
+    }
+
+    /// Answers the flow from within [`Journey::run_flow`], whose loop goes on with what follows.
+    pub(super) fn answer_flow(&mut self, now: Instant, input: Input) {
+        if let Some(flow) = &mut self.flow {
+            flow.handle(now, input);
+        }
+    }
+
+    fn play(&mut self, core: &mut Core, token: u64, language: Language, items: &[Arc<str>]) {
+        if !self.flow_is_heard() {
+            return;
+        }
+        let voices = core.settings.voices.clone();
+        let found: Vec<_> =
+            items.iter().filter_map(|item| voices.get(language.word(), item).cloned()).collect();
+        if found.len() < items.len() {
+            core.count("prompts_missing", "prompt");
+        }
+        // An empty list is done at once, and the worker says so like for any other.
+        core.play(self.caller, token, found);
+    }
+
+    fn flow_ends(&mut self, core: &mut Core, now: Instant, reason: ivr::HangupReason) {
+        if self.reached == Reached::Nothing && reason == ivr::HangupReason::Done {
+            self.reached = Reached::Service;
+        }
+        core.count("flows_ended", reason.word());
+        self.finish(core, now, StepKind::Ended, reason.word(), &Farewell::Normal);
+    }
+
+    fn callback(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        token: ivr::Token,
+        number: Pii<String>,
+        queue: &str,
+    ) {
+        let inbound = match self.origin {
+            sip::Peer::Trunk(trunk) => core.settings.trunk(trunk).map(|trunk| trunk.inbound.clone()),
+            sip::Peer::Agent(_) => None,
+        };
+        let canonical = inbound.unwrap_or_default().apply(number.reveal());
+        // Only what an agent could dial can be called back.
+        let outside = |number: &String| matches!(core.plan.from_agent(number), Destination::Outside { .. });
+        let taken = canonical.filter(outside);
+        let ok = taken.is_some();
+        if let Some(number) = taken {
+            if self.in_queue() {
+                self.leave_queue(core, now, acd::Deflection::Callback);
+            }
+            self.reached = Reached::Deflected;
+            self.step(core, now, StepKind::Deflected, "callback");
+            let callback = Callback {
+                call: self.key,
+                number: Pii::new(number),
+                tier: self.profile.tier,
+                queue: Some(queue.to_owned()),
+                promised: core.wall(now),
+            };
+            core.output(Output::Callback(Box::new(callback)));
+        }
+        self.answer_flow(now, Input::CallbackDone { token, taken: ok });
+    }
+
+    fn transfer(&mut self, core: &mut Core, now: Instant, to: TransferTo) {
+        if self.in_queue() {
+            self.leave_queue(core, now, acd::Deflection::OtherQueue);
+        }
+        match to {
+            TransferTo::Queue(queue) => {
+                let enqueue =
+                    ivr::Enqueue { queue, skills: Vec::new(), class: ivr::Class::Normal, managers: false };
+                self.enqueue(core, now, &enqueue);
+            }
+            TransferTo::Agent(number) | TransferTo::Number(number) => {
+                let destination = core.plan.from_agent(number.reveal());
+                self.call_out(core, now, destination, super::Wish::Flow);
+            }
+        }
+    }
+
+    /// The back end answered.
+    pub(crate) fn hook_done(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        token: u64,
+        result: Result<Vec<(String, Pii<String>)>, ivr::HookFailure>,
+    ) {
+        if result.is_ok() && self.reached == Reached::Nothing {
+            self.reached = Reached::Service;
+        }
+        core.count("hooks", if result.is_ok() { "answered" } else { "failed" });
+        self.tell_flow(core, now, Input::HookDone { token: ivr::Token(token), result });
+    }
+
+    /// The caller pressed a key.
+    pub(crate) fn digit(&mut self, core: &mut Core, now: Instant, digit: media::Digit) {
+        if self.flow.is_some() && self.flow_is_heard() {
+            self.step(core, now, StepKind::Key, "");
+            self.tell_flow(core, now, Input::Digit(digit.byte()));
+        }
+    }
+}
+
+/// Local time of day and day of the week.
+fn local_time(unix_ms: u64, utc_offset_s: i32) -> LocalTime {
+    const DAY_S: i64 = 86_400;
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(0).saturating_add(i64::from(utc_offset_s));
+    let of_day = seconds.rem_euclid(DAY_S);
+    // 1970-01-01 was a Thursday, the fourth day of the week.
+    let weekday = (seconds.div_euclid(DAY_S) + 3).rem_euclid(7) + 1;
+    let small = |value: i64| u8::try_from(value).unwrap_or(0);
+    LocalTime { hour: small(of_day / 3_600), minute: small(of_day % 3_600 / 60), weekday: small(weekday) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_time_knows_the_day() {
+        // 2026-11-22 03:25 UTC, a Sunday; Shanghai is eight hours ahead.
+        let at = 1_795_317_900_000;
+        assert_eq!(local_time(at, 0), LocalTime { hour: 3, minute: 25, weekday: 7 });
+        assert_eq!(local_time(at, 8 * 3_600), LocalTime { hour: 11, minute: 25, weekday: 7 });
+        assert_eq!(local_time(at, 21 * 3_600), LocalTime { hour: 0, minute: 25, weekday: 1 });
+        assert_eq!(local_time(0, -3_600), LocalTime { hour: 23, minute: 0, weekday: 3 });
+    }
+}

@@ -1,0 +1,138 @@
+//! The distributor has chosen an agent: his phones ring, he picks up, his number is spoken to the
+//! caller, the voices are joined. Until then the caller hears what the queue plays to him.
+
+use base::{AgentKey, Duration, Instant, LegKey};
+use ivr::Input;
+
+use super::{Journey, Phase, Reached, Talk, With};
+use crate::core::Core;
+use crate::dial::{Dial, NobodyThere};
+use crate::leg::Farewell;
+use crate::record::StepKind;
+
+impl Journey {
+    /// Rings an agent for the caller.
+    pub(crate) fn present(&mut self, core: &mut Core, now: Instant, agent: AgentKey, _ring: Duration) {
+        // In any other state the call has left the queue: the distributor hears that in the message
+        // that crosses this one.
+        if !matches!(self.phase, Phase::Waiting(_)) {
+            return;
+        }
+        let number = core.agent_number(agent);
+        self.step(core, now, StepKind::Presented, &number);
+        let terms = self.terms(core);
+        match Dial::agent(core, now, agent, terms) {
+            Ok(dial) => {
+                let Phase::Waiting(wait) = self.take_phase() else { return };
+                self.put_back(Phase::Presenting { wait, agent, dial: Box::new(dial) });
+            }
+            Err(NobodyThere(code)) => self.declined(core, now, agent, code),
+        }
+    }
+
+    /// The presentation failed; the place is kept.
+    fn declined(&mut self, core: &mut Core, now: Instant, agent: AgentKey, code: u16) {
+        let (why, word) = match code {
+            486 | 600 => (acd::Decline::Busy, "busy"),
+            480 | 408 | 487 => (acd::Decline::NoAnswer, "no-answer"),
+            603 | 607 | 488 | 606 | 403 => (acd::Decline::Rejected, "rejected"),
+            _ => (acd::Decline::Unreachable, "unreachable"),
+        };
+        let number = core.agent_number(agent);
+        self.step(core, now, StepKind::Declined, &format!("{number} {word} {code}"));
+        core.acd(acd::Input::Declined { call: self.key, agent, why });
+    }
+
+    /// The distributor takes the presentation back.
+    pub(crate) fn withdraw(&mut self, core: &mut Core, now: Instant, agent: AgentKey, why: acd::Withdrawal) {
+        let word = match why {
+            acd::Withdrawal::NoAnswer => "no-answer",
+            acd::Withdrawal::CallerGone => "caller-gone",
+            acd::Withdrawal::AnsweredElsewhere => "answered-elsewhere",
+            acd::Withdrawal::AgentLeft => "agent-left",
+            acd::Withdrawal::TooLate => "too-late",
+        };
+        match self.take_phase() {
+            Phase::Presenting { wait, agent: rung, mut dial } if rung == agent => {
+                dial.cancel(core, now);
+                self.put_back(Phase::Waiting(wait));
+                let number = core.agent_number(agent);
+                self.step(core, now, StepKind::Withdrawn, &format!("{number} {word}"));
+            }
+            Phase::Joining { wait, agent: rung, leg } if rung == agent => {
+                core.part(now, leg, &Farewell::Normal);
+                self.enter(core, now, Phase::Waiting(wait));
+                let number = core.agent_number(agent);
+                self.step(core, now, StepKind::Withdrawn, &format!("{number} {word}"));
+                self.tell_flow(core, now, Input::Requeued);
+            }
+            Phase::Talking(talk) => match talk.with {
+                // He came too late, and the distributor has kept the caller's place: the talk that just
+                // began ends, the caller waits on.
+                With::Served { agent: rung, wait } if rung == agent && why == acd::Withdrawal::TooLate => {
+                    self.ledger.talk_ends(now);
+                    core.part(now, talk.leg, &Farewell::Normal);
+                    self.ledger.wait_begins(now);
+                    self.enter(core, now, Phase::Waiting(wait));
+                    self.tell_flow(core, now, Input::Requeued);
+                }
+                _ => self.put_back(Phase::Talking(talk)),
+            },
+            other => self.put_back(other),
+        }
+    }
+
+    /// One of the agent's phones failed.
+    pub(super) fn presentation_failed(&mut self, core: &mut Core, now: Instant, leg: LegKey, code: u16) {
+        let Phase::Presenting { agent, dial, .. } = &mut self.phase else { return };
+        let agent = *agent;
+        if let Err(NobodyThere(code)) = dial.failed(core, now, leg, code) {
+            if let Phase::Presenting { wait, .. } = self.take_phase() {
+                self.put_back(Phase::Waiting(wait));
+            }
+            self.declined(core, now, agent, code);
+        }
+    }
+
+    /// One of the agent's phones answered.
+    pub(super) fn picked_up(&mut self, core: &mut Core, now: Instant, leg: LegKey, body: Option<&[u8]>) {
+        let usable = body.is_some_and(|body| core.accept_answer(leg, body).is_ok());
+        if !usable {
+            // An answer without a description, or one that has nothing in common with our offer.
+            core.count("answers_unusable", "");
+            core.part(now, leg, &Farewell::Status(488));
+            return self.presentation_failed(core, now, leg, 488);
+        }
+        let Phase::Presenting { wait, agent, mut dial } = self.take_phase() else { return };
+        dial.won(core, now, leg);
+        let number = core.agent_number(agent);
+        core.acd(acd::Input::PickedUp { call: self.key, agent });
+        self.enter(core, now, Phase::Joining { wait, agent, leg });
+        self.step(core, now, StepKind::AgentAnswered, &number);
+        self.ledger.record.agent = Some(number.clone());
+        if self.flow.is_some() {
+            // The flow speaks the number, or asks to join at once.
+            self.tell_flow(core, now, Input::AgentAnswered { number });
+        } else {
+            self.join(core, now);
+        }
+    }
+
+    /// Joins the voices.
+    pub(super) fn join(&mut self, core: &mut Core, now: Instant) {
+        if !matches!(self.phase, Phase::Joining { .. }) {
+            return;
+        }
+        let Phase::Joining { wait, agent, leg } = self.take_phase() else { return };
+        core.bridge(self.caller, leg);
+        core.acd(acd::Input::Answered { call: self.key, agent });
+        self.reached = Reached::Agent;
+        self.ledger.wait_ends(now);
+        self.ledger.talk_begins(now);
+        let number = core.agent_number(agent);
+        self.step(core, now, StepKind::Bridged, &number);
+        let talk = Talk::new(leg, With::Served { agent, wait });
+        self.enter(core, now, Phase::Talking(Box::new(talk)));
+        self.settle_hold(core, now, leg);
+    }
+}
