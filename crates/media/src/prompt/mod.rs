@@ -43,9 +43,19 @@ impl Prompt {
         }
     }
 
+    /// Bytes of audio: the same in every codec.
+    pub fn bytes(&self) -> usize {
+        self.pcma.len()
+    }
+
+    /// Whether there is nothing to hear.
+    pub fn is_empty(&self) -> bool {
+        self.pcma.is_empty()
+    }
+
     /// How long it plays, in milliseconds, rounded up.
     pub fn duration_ms(&self) -> u32 {
-        u32::try_from(self.pcma.len().div_ceil(8)).unwrap_or(u32::MAX)
+        u32::try_from(self.bytes().div_ceil(8)).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,15 +1,35 @@
-//! One media thread's engine.
+//! One media thread's engine: the legs whose packets it relays, fills with prompts, and guards.
+//!
+//! Every leg sends one RTP stream of one SSRC that never jumps (`outgoing`), whoever feeds it: the leg
+//! bridged to it, a prompt, keys, or silence while it is alone. It believes only its peer (`source`).
+//! What leaves on our own account leaves on a grid of 20 ms (`wheel`).
 
 mod command;
+mod control;
+mod incoming;
+mod leg;
+mod outgoing;
+mod player;
+mod receive;
+mod source;
 mod stats;
+mod tick;
+mod wheel;
 
 use core::net::SocketAddr;
+use std::collections::VecDeque;
 
-use base::{Instant, LegKey, Seed};
+use base::{Instant, LegKey, Rng, Seed, SeededMap};
+
+use leg::Leg;
+use wheel::Wheel;
 
 pub use command::{BindFailure, Command, Event};
+pub use source::PORT_PROBATION;
 pub use stats::{Counters, LegStats};
 
+/// Events that may wait for [`Relay::poll_output`]; those that nobody misses are dropped beyond.
+pub const EVENTS_MAX: usize = 65_536;
 /// Keys that may wait to be sent on one leg.
 pub const DIGITS_MAX: usize = 64;
 
@@ -66,51 +86,84 @@ pub enum Timer {
 /// The legs of one media thread. See the module's text.
 #[derive(Debug)]
 pub struct Relay {
+    config: RelayConfig,
+    rng: Rng,
+    places: Vec<Place>,
+    free: Vec<u32>,
+    by_key: SeededMap<LegKey, Slot>,
+    wheel: Wheel,
+    /// Legs whose peer holds a key down, for the end that may never come.
+    keys_open: Vec<Slot>,
+    events: VecDeque<Event>,
     counters: Counters,
+}
+
+/// One place for a leg, used again and again.
+#[derive(Debug)]
+struct Place {
+    generation: u32,
+    leg: Option<Leg>,
 }
 
 impl Relay {
     /// An empty relay. SSRCs, first sequence numbers and timestamps come from `seed`.
-    pub fn new(_config: RelayConfig, _seed: Seed) -> Self {
-        Relay { counters: Counters::default() }
+    pub fn new(config: RelayConfig, seed: Seed) -> Self {
+        let mut rng = Rng::new(seed);
+        Relay {
+            config,
+            by_key: SeededMap::with_hasher(rng.next_seed()),
+            rng,
+            places: Vec::new(),
+            free: Vec::new(),
+            wheel: Wheel::new(),
+            keys_open: Vec::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+        }
     }
 
     /// Obeys a command. The driver binds the sockets of an `AddLeg` before, asks [`Relay::slot`] after,
     /// and closes the sockets at [`Event::Removed`] or [`Event::BindFailed`].
-    pub fn handle(&mut self, _now: Instant, _command: Command) {}
-
-    /// A packet arrived on a leg's socket. Allocates nothing, never logs. `packet` may be changed.
-    pub fn receive(
-        &mut self,
-        _now: Instant,
-        _slot: Slot,
-        _channel: Channel,
-        _from: SocketAddr,
-        _packet: &mut [u8],
-        _out: &mut impl Sink,
-    ) {
+    pub fn handle(&mut self, now: Instant, command: Command) {
+        self.obey(now, command);
     }
-
-    /// Sends what is due at `now`.
-    pub fn handle_timeout(&mut self, _now: Instant, _out: &mut impl Sink) {}
 
     /// The next thing that happened.
     pub fn poll_output(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
     /// When [`Relay::handle_timeout`] must be called next.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        if self.counters.legs == 0 { None } else { Some((self.wheel.next(), Timer::Tick)) }
     }
 
     /// Where `leg` is.
-    pub fn slot(&self, _leg: LegKey) -> Option<Slot> {
-        None
+    pub fn slot(&self, leg: LegKey) -> Option<Slot> {
+        self.by_key.get(&leg).copied()
     }
 
     /// What was counted so far.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    #[inline]
+    fn leg_mut(&mut self, slot: Slot) -> Option<&mut Leg> {
+        let place = self.places.get_mut(slot.index())?;
+        if place.generation == slot.generation { place.leg.as_mut() } else { None }
+    }
+
+    #[inline]
+    fn at_mut(&mut self, index: u32) -> Option<&mut Leg> {
+        self.places.get_mut(index as usize)?.leg.as_mut()
+    }
+
+    fn emit(&mut self, event: Event) {
+        if self.events.len() >= EVENTS_MAX && !event.must_arrive() {
+            self.counters.events_dropped = self.counters.events_dropped.saturating_add(1);
+            return;
+        }
+        self.events.push_back(event);
     }
 }

@@ -1,0 +1,219 @@
+//! One leg: what signalling agreed, what comes in, what goes out.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use base::{Instant, LegKey, Rng};
+
+use super::incoming::{Heard, Incoming};
+use super::outgoing::Outgoing;
+use super::player::Player;
+use super::source::Source;
+use super::stats::LegStats;
+use crate::codec::RTP_CLOCK_HZ;
+use crate::rtcp::{CNAME_BYTES, Item, ReportBlock, round_trip_ms};
+use crate::sdp::Negotiated;
+use crate::{Codec, dtmf};
+
+/// What a payload type that the peer sends means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Payload {
+    Unknown,
+    Voice(Codec),
+    Dtmf,
+}
+
+/// What signalling agreed on.
+#[derive(Clone, Debug)]
+pub(super) struct Agreed {
+    pub(super) codec: Codec,
+    pub(super) payload_type: u8,
+    pub(super) dtmf_payload_type: Option<u8>,
+    pub(super) sends: bool,
+    pub(super) receives: bool,
+    pub(super) muxed: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) source: Source,
+    /// By payload type.
+    pub(super) payloads: [Payload; 128],
+}
+
+impl Agreed {
+    pub(super) fn new(
+        before: Option<&Agreed>,
+        negotiated: &Negotiated,
+        learn_from: &[IpAddr],
+        timeout: Option<Duration>,
+    ) -> Self {
+        let mut payloads = [Payload::Unknown; 128];
+        let dtmf = negotiated.dtmf_payload_type_in.map(|number| (number, Payload::Dtmf));
+        let voice = negotiated.accepted.iter().map(|&(number, codec)| (number, Payload::Voice(codec)));
+        for (number, meaning) in voice.chain(dtmf) {
+            if let Some(place) = payloads.get_mut(usize::from(number)) {
+                *place = meaning;
+            }
+        }
+        Agreed {
+            codec: negotiated.codec,
+            payload_type: negotiated.payload_type,
+            dtmf_payload_type: negotiated.dtmf_payload_type,
+            sends: negotiated.direction.sends(),
+            receives: negotiated.direction.receives(),
+            muxed: negotiated.rtcp_mux,
+            timeout,
+            source: Source::new(
+                before.map(|before| &before.source),
+                negotiated.remote,
+                negotiated.remote_rtcp,
+                negotiated.rtcp_mux,
+                learn_from,
+            ),
+            payloads,
+        }
+    }
+
+    /// Where voice goes, if any may.
+    #[inline]
+    pub(super) fn voice_to(&self) -> Option<SocketAddr> {
+        if self.sends { self.source.send_to() } else { None }
+    }
+}
+
+/// One leg of a relay.
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) key: LegKey,
+    /// `None` before the first `SetRemote`.
+    pub(super) agreed: Option<Agreed>,
+    /// The leg bridged to, by its place.
+    pub(super) peer: Option<u32>,
+    pub(super) incoming: Option<Incoming>,
+    /// Counts the peer's streams.
+    pub(super) epoch: u32,
+    pub(super) outgoing: Outgoing,
+    pub(super) player: Player,
+    pub(super) keys_out: dtmf::Sender,
+    pub(super) keys_in: dtmf::Receiver,
+    /// `Flowing` is still to be told.
+    pub(super) awaits_flow: bool,
+    /// `Silent` was told.
+    pub(super) is_silent: bool,
+    /// Since when silence counts.
+    pub(super) quiet_since: Instant,
+    pub(super) next_report: Instant,
+    /// Place in the wheel's list, while it ticks.
+    pub(super) ticks_at: Option<u32>,
+    pub(super) cname: [u8; CNAME_BYTES],
+    pub(super) counted: Counted,
+}
+
+/// What is counted and kept when the peer's stream changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) packets_in: u64,
+    pub(super) octets_in: u64,
+    pub(super) strangers: u64,
+    pub(super) malformed: u64,
+    pub(super) digits_in: u64,
+    pub(super) digits_out: u64,
+    pub(super) heard: Heard,
+    pub(super) round_trip_ms: Option<f32>,
+    pub(super) peer_loss: Option<f32>,
+}
+
+impl Leg {
+    pub(super) fn new(key: LegKey, now: Instant, rng: &mut Rng) -> Self {
+        let mut cname = [0; CNAME_BYTES];
+        for (place, byte) in cname.iter_mut().zip(rng.token().bytes()) {
+            *place = byte;
+        }
+        let numbers = rng.next_u64().to_be_bytes();
+        let [s0, s1, t0, t1, t2, t3, ..] = numbers;
+        Leg {
+            key,
+            agreed: None,
+            peer: None,
+            incoming: None,
+            epoch: 0,
+            // Sequence numbers start in the lower half, as RFC 3711 §3.3.1 advises.
+            outgoing: Outgoing::new(
+                rng.next_u32(),
+                u16::from_be_bytes([s0 & 0x7F, s1]),
+                u32::from_be_bytes([t0, t1, t2, t3]),
+            ),
+            player: Player::default(),
+            keys_out: dtmf::Sender::default(),
+            keys_in: dtmf::Receiver::default(),
+            awaits_flow: false,
+            is_silent: false,
+            quiet_since: now,
+            next_report: now,
+            ticks_at: None,
+            cname,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Whether the leg sends by the wheel: prompts, keys, or silence while it is alone.
+    pub(super) fn wants_ticks(&self) -> bool {
+        self.agreed.is_some() && (self.peer.is_none() || self.is_busy())
+    }
+
+    /// Whether prompts or keys keep the bridged voice out.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        self.player.is_playing() || self.keys_out.is_active()
+    }
+
+    /// Notes what the peer's report says. The SSRC of the stream that ends, if one does, is not ours to judge:
+    /// calls end by signalling.
+    pub(super) fn reported(&mut self, now: Instant, item: Item) {
+        match item {
+            Item::Sender { ssrc, info } => {
+                if let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.ssrc() == ssrc) {
+                    incoming.sender_report(now, crate::rtcp::ntp_middle(info.ntp));
+                }
+            }
+            Item::Block { block, .. } if block.ssrc == self.outgoing.ssrc() => {
+                self.counted.peer_loss = Some(f32::from(block.fraction_lost) / 256.0);
+                self.counted.round_trip_ms = round_trip_ms(now, &block).or(self.counted.round_trip_ms);
+            }
+            Item::Block { .. } | Item::Bye { .. } => {}
+        }
+    }
+
+    /// What the peer hears about his stream.
+    pub(super) fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
+        self.incoming.as_mut().map(|incoming| incoming.report(now))
+    }
+
+    /// The whole leg in numbers.
+    pub(super) fn stats(&self) -> LegStats {
+        let counted = &self.counted;
+        let (packets_out, octets_out) = self.outgoing.sent();
+        let incoming = self.incoming.as_ref();
+        let lost = incoming.map_or(0, |incoming| u64::from(incoming.lost().unsigned_abs()));
+        LegStats {
+            packets_in: counted.packets_in,
+            octets_in: counted.octets_in,
+            packets_out,
+            octets_out,
+            lost: counted.heard.lost.saturating_add(lost),
+            late: counted.heard.late,
+            duplicate: counted.heard.duplicate,
+            jitter_ms: incoming.map_or(0.0, |incoming| units_ms(incoming.jitter())),
+            jitter_ms_max: units_ms(counted.heard.jitter_max),
+            round_trip_ms: counted.round_trip_ms,
+            peer_loss: counted.peer_loss,
+            strangers: counted.strangers,
+            malformed: counted.malformed,
+            digits_in: counted.digits_in,
+            digits_out: counted.digits_out,
+            gaps: counted.heard.gaps,
+        }
+    }
+}
+
+fn units_ms(units: u32) -> f32 {
+    units as f32 * 1_000.0 / RTP_CLOCK_HZ as f32
+}

@@ -1,0 +1,219 @@
+//! What a leg's peer hears: one stream with one SSRC for the leg's whole life, whose sequence numbers
+//! and timestamps go on without a jump whichever source feeds it (RFC 3550 §5.1).
+
+use base::Instant;
+
+use super::incoming::arrival;
+use crate::rtp::Header;
+
+/// Numbers back that are still the same source's.
+const LATE_MAX: u16 = 1_000;
+/// Two seconds in timestamp units: a source that is off by more began to count elsewhere.
+const JUMP: u32 = 16_000;
+
+/// Who feeds the stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Feed {
+    /// Nobody yet.
+    Nobody,
+    /// Our own packets: silence, prompts, music. The number tells one from the next.
+    Local(u32),
+    /// A peer's stream: his leg and the count of his streams so far.
+    Peer { leg: u32, generation: u32, epoch: u32 },
+}
+
+/// One leg's sending side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing {
+    ssrc: u32,
+    /// Of the next packet of our own.
+    sequence: u16,
+    /// The timestamp at [`Instant::ZERO`]: moves up, never down.
+    base: u32,
+    /// Where the stream has come to: the end of what was sent.
+    reached: u32,
+    /// When the newest voice packet was sent and its timestamp.
+    newest: Option<(Instant, u32)>,
+    feed: Feed,
+    /// Added to a peer's numbers while he feeds.
+    sequence_shift: u16,
+    timestamp_shift: u32,
+    /// The first number sent for this feed: what maps below it came too late.
+    floor: u16,
+    packets: u64,
+    octets: u64,
+    /// `packets` at the last sender report.
+    reported: u64,
+}
+
+impl Outgoing {
+    /// A stream that starts at random numbers (RFC 3550 §5.1).
+    pub(super) const fn new(ssrc: u32, sequence: u16, base: u32) -> Self {
+        Outgoing {
+            ssrc,
+            sequence,
+            base,
+            reached: base,
+            newest: None,
+            feed: Feed::Nobody,
+            sequence_shift: 0,
+            timestamp_shift: 0,
+            floor: sequence,
+            packets: 0,
+            octets: 0,
+            reported: 0,
+        }
+    }
+
+    /// Our own packet of `units` at `at`, an instant of the leg's 20 ms grid.
+    pub(super) fn local(&mut self, at: Instant, kind: u32, payload_type: u8, units: usize) -> Header {
+        let timestamp = self.local_timestamp(at);
+        let marker = self.feed != Feed::Local(kind);
+        self.feed = Feed::Local(kind);
+        self.newest = Some((at, timestamp));
+        self.next(marker, payload_type, timestamp, units)
+    }
+
+    /// Now in our stream, for a packet of our own: never before what was sent.
+    pub(super) fn local_timestamp(&mut self, at: Instant) -> u32 {
+        let timestamp = self.base.wrapping_add(arrival(at));
+        let short = self.reached.wrapping_sub(timestamp);
+        if self.packets == 0 || !is_ahead(short) {
+            return timestamp;
+        }
+        // A peer's clock ran ahead of ours while he fed: from now on ours starts where his ended.
+        self.base = self.base.wrapping_add(short);
+        self.reached
+    }
+
+    /// An event packet of ours: its timestamp was fixed at the event's start.
+    pub(super) fn event(&mut self, marker: bool, payload_type: u8, timestamp: u32, octets: usize) -> Header {
+        // Voice that follows is another source to the listener.
+        self.feed = Feed::Nobody;
+        let header = self.header(marker, payload_type, self.sequence, timestamp);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.count(octets);
+        header
+    }
+
+    fn next(&mut self, marker: bool, payload_type: u8, timestamp: u32, units: usize) -> Header {
+        let header = self.header(marker, payload_type, self.sequence, timestamp);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.reach(timestamp, units);
+        self.count(units);
+        header
+    }
+
+    /// A peer's packet. `None`: it is from before this source began and came too late.
+    pub(super) fn relayed(
+        &mut self,
+        now: Instant,
+        feed: Feed,
+        from: &Header,
+        voice: Option<usize>,
+    ) -> Option<Header> {
+        let mut marker = from.marker;
+        if self.feed != feed {
+            self.feed = feed;
+            self.floor = self.sequence;
+            self.sequence_shift = self.sequence.wrapping_sub(from.sequence);
+            self.anchor(now, from.timestamp);
+            marker = true;
+        } else if voice.is_some() && self.is_elsewhere(now, from.timestamp) {
+            self.anchor(now, from.timestamp);
+            marker = true;
+        }
+        let sequence = from.sequence.wrapping_add(self.sequence_shift);
+        if sequence.wrapping_sub(self.floor) >= 1 << 15 {
+            return None;
+        }
+        let timestamp = from.timestamp.wrapping_add(self.timestamp_shift);
+        if sequence.wrapping_sub(self.sequence) < 1 << 15 {
+            self.sequence = sequence.wrapping_add(1);
+            if sequence.wrapping_sub(self.floor) > LATE_MAX {
+                self.floor = sequence.wrapping_sub(LATE_MAX);
+            }
+            if let Some(units) = voice {
+                self.newest = Some((now, timestamp));
+                self.reach(timestamp, units);
+            }
+        }
+        self.count(voice.unwrap_or(crate::dtmf::EVENT_BYTES));
+        Some(self.header(marker, 0, sequence, timestamp))
+    }
+
+    /// Closes the gap that a peer's packet leaves which was not passed on, if it was the next one.
+    pub(super) const fn absorbed(&mut self, feed: Feed, sequence: u16) {
+        let same = match (self.feed, feed) {
+            (Feed::Peer { leg, generation, epoch }, Feed::Peer { leg: l, generation: g, epoch: e }) => {
+                leg == l && generation == g && epoch == e
+            }
+            _ => false,
+        };
+        if same && sequence.wrapping_add(self.sequence_shift) == self.sequence {
+            self.sequence_shift = self.sequence_shift.wrapping_sub(1);
+            // What is late from before the absorbed packet would now meet a number already used.
+            self.floor = self.sequence;
+        }
+    }
+
+    /// Lets a peer's timestamp stand for now in our stream.
+    fn anchor(&mut self, now: Instant, timestamp: u32) {
+        let here = match self.newest {
+            Some((at, newest)) => newest.wrapping_add(arrival(now).wrapping_sub(arrival(at))),
+            None => self.base.wrapping_add(arrival(now)),
+        };
+        let short = self.reached.wrapping_sub(here);
+        let here = if self.packets > 0 && is_ahead(short) { self.reached } else { here };
+        self.timestamp_shift = here.wrapping_sub(timestamp);
+    }
+
+    /// Whether the source's timestamp left the course that time gives it.
+    fn is_elsewhere(&self, now: Instant, timestamp: u32) -> bool {
+        let Some((at, newest)) = self.newest else { return false };
+        let expected = newest.wrapping_add(arrival(now).wrapping_sub(arrival(at)));
+        let off = timestamp.wrapping_add(self.timestamp_shift).wrapping_sub(expected);
+        off.min(off.wrapping_neg()) > JUMP
+    }
+
+    fn reach(&mut self, timestamp: u32, units: usize) {
+        let end = timestamp.wrapping_add(u32::try_from(units).unwrap_or(0));
+        if self.packets == 0 || is_ahead(end.wrapping_sub(self.reached)) {
+            self.reached = end;
+        }
+    }
+
+    const fn header(&self, marker: bool, payload_type: u8, sequence: u16, timestamp: u32) -> Header {
+        Header { marker, payload_type, sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    const fn count(&mut self, octets: usize) {
+        self.packets = self.packets.saturating_add(1);
+        self.octets = self.octets.saturating_add(octets as u64);
+    }
+
+    /// The stream's name.
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets and payload bytes sent.
+    pub(super) const fn sent(&self) -> (u64, u64) {
+        (self.packets, self.octets)
+    }
+
+    /// Now in the stream, for a sender report; `None` if nothing was sent since the last one.
+    pub(super) fn report_timestamp(&mut self, now: Instant) -> Option<u32> {
+        if self.packets == self.reported {
+            return None;
+        }
+        self.reported = self.packets;
+        let (at, newest) = self.newest?;
+        Some(newest.wrapping_add(arrival(now).wrapping_sub(arrival(at))))
+    }
+}
+
+/// Ahead on the circle.
+const fn is_ahead(distance: u32) -> bool {
+    distance != 0 && distance < 1 << 31
+}

@@ -1,0 +1,301 @@
+//! A packet's way in, and through to the leg bridged to it. Nothing here allocates, except that an
+//! event's queue may grow.
+
+use core::net::SocketAddr;
+use core::ops::Range;
+
+use base::Instant;
+
+use super::command::Event;
+use super::incoming::{Incoming, Verdict};
+use super::leg::{Leg, Payload};
+use super::outgoing::Feed;
+use super::source::Admission;
+use super::{Channel, Counters, Relay, Sink, Slot};
+use crate::codec::{Conversion, conversion};
+use crate::dtmf::Press;
+use crate::rtp::Header;
+use crate::{dtmf, rtcp, rtp};
+
+/// A packet that the peer really sent, for whoever listens to him.
+struct Passed {
+    to: u32,
+    feed: Feed,
+    header: Header,
+    payload: Range<usize>,
+    kind: Payload,
+    /// The next in order: the gap that it leaves can be closed.
+    is_next: bool,
+}
+
+/// Events of one packet.
+#[derive(Default)]
+struct Told {
+    locked: Option<SocketAddr>,
+    flowing: bool,
+    presses: [Option<Press>; 2],
+    opened_key: bool,
+}
+
+impl Relay {
+    /// A packet arrived on a leg's socket. Allocates nothing, never logs. `packet` may be changed.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut [u8],
+        out: &mut impl Sink,
+    ) {
+        let is_report = match channel {
+            Channel::Rtcp => true,
+            Channel::Rtp => rtp::is_rtcp(packet),
+        };
+        if is_report {
+            return self.receive_rtcp(now, slot, channel, from, packet);
+        }
+        if let Some(passed) = self.admit(now, slot, from, packet) {
+            self.pass(now, passed, packet, out);
+        }
+    }
+
+    /// Decides whether the packet is the peer's, and notes what it tells.
+    #[inline]
+    fn admit(&mut self, now: Instant, slot: Slot, from: SocketAddr, packet: &[u8]) -> Option<Passed> {
+        let counters = &mut self.counters;
+        let place = self.places.get_mut(slot.index())?;
+        let leg = match &mut place.leg {
+            Some(leg) if place.generation == slot.generation => leg,
+            _ => {
+                counters.no_leg = counters.no_leg.saturating_add(1);
+                return None;
+            }
+        };
+        let known = match leg.identify(now, from, packet) {
+            Ok(known) => known,
+            Err(why) => {
+                leg.dropped(why, counters);
+                return None;
+            }
+        };
+        let mut told = Told { locked: known.locked.then_some(from), ..Told::default() };
+        let verdict = leg.hear(now, &known);
+        if verdict == Verdict::Stale {
+            leg.dropped(Dropped::Stale, counters);
+            if known.locked {
+                self.tell(slot, told);
+            }
+            return None;
+        }
+        counters.packets_in = counters.packets_in.saturating_add(1);
+        told.flowing = core::mem::take(&mut leg.awaits_flow);
+        if known.kind == Payload::Dtmf {
+            let was_open = leg.keys_in.is_open();
+            let event = packet.get(known.payload.clone()).unwrap_or_default();
+            told.presses = leg.keys_in.packet(now, known.header.timestamp, event);
+            told.opened_key = !was_open && leg.keys_in.is_open();
+        }
+        let feed = Feed::Peer { leg: slot.index, generation: slot.generation, epoch: leg.epoch };
+        let to = leg.peer.filter(|_| known.receives);
+        if told.flowing || known.locked || known.kind == Payload::Dtmf {
+            self.tell(slot, told);
+        }
+        let Known { header, payload, kind, .. } = known;
+        to.map(|to| Passed { to, feed, header, payload, kind, is_next: verdict == Verdict::Next })
+    }
+
+    #[cold]
+    fn tell(&mut self, slot: Slot, told: Told) {
+        let Some(leg) = self.leg_mut(slot) else { return };
+        let key = leg.key;
+        let pressed = told.presses.iter().flatten().count() as u64;
+        leg.counted.digits_in = leg.counted.digits_in.saturating_add(pressed);
+        if told.opened_key && !self.keys_open.contains(&slot) {
+            self.keys_open.push(slot);
+        }
+        if let Some(remote) = told.locked {
+            self.emit(Event::Locked { leg: key, remote });
+        }
+        if told.flowing {
+            self.emit(Event::Flowing { leg: key });
+        }
+        for Press { digit, duration_ms } in told.presses.into_iter().flatten() {
+            self.emit(Event::Digit { leg: key, digit, duration_ms });
+        }
+    }
+
+    /// Sends the peer's packet on, in the listener's stream.
+    #[inline]
+    fn pass(&mut self, now: Instant, passed: Passed, packet: &mut [u8], out: &mut impl Sink) {
+        let Passed { to, feed, header, payload, kind, is_next } = passed;
+        let counters = &mut self.counters;
+        let Some(place) = self.places.get_mut(to as usize) else { return };
+        let slot = Slot { index: to, generation: place.generation };
+        let Some(leg) = &mut place.leg else { return };
+        if leg.is_busy() {
+            return;
+        }
+        let Some(agreed) = &leg.agreed else { return };
+        let Some(address) = agreed.voice_to() else { return };
+        let Some(payload) = packet.get_mut(payload) else { return };
+        let payload_type = match kind {
+            Payload::Voice(codec) => match conversion(codec, agreed.codec) {
+                Conversion::Same => Some(agreed.payload_type),
+                Conversion::Table(table) => {
+                    for byte in payload.iter_mut() {
+                        // A table of 256 holds every byte.
+                        *byte = table.get(usize::from(*byte)).copied().unwrap_or_default();
+                    }
+                    Some(agreed.payload_type)
+                }
+                Conversion::Impossible => {
+                    counters.untranslatable = counters.untranslatable.saturating_add(1);
+                    return;
+                }
+            },
+            Payload::Dtmf => agreed.dtmf_payload_type,
+            Payload::Unknown => None,
+        };
+        let Some(payload_type) = payload_type else {
+            // A listener who takes no events: `call` heard the key and can tell him otherwise.
+            if is_next {
+                leg.outgoing.absorbed(feed, header.sequence);
+            }
+            return;
+        };
+        let voice = if kind == Payload::Dtmf { None } else { Some(payload.len()) };
+        let Some(mut header) = leg.outgoing.relayed(now, feed, &header, voice) else {
+            counters.stale = counters.stale.saturating_add(1);
+            return;
+        };
+        header.payload_type = payload_type;
+        counters.packets_out = counters.packets_out.saturating_add(1);
+        out.send(slot, Channel::Rtp, address, &rtp::write(&header), payload);
+    }
+
+    fn receive_rtcp(&mut self, now: Instant, slot: Slot, channel: Channel, from: SocketAddr, packet: &[u8]) {
+        let counters = &mut self.counters;
+        let Some(place) = self.places.get_mut(slot.index()) else { return };
+        let leg = match &mut place.leg {
+            Some(leg) if place.generation == slot.generation => leg,
+            _ => {
+                counters.no_leg = counters.no_leg.saturating_add(1);
+                return;
+            }
+        };
+        match leg.identify_report(channel, from, packet) {
+            Ok(()) => {
+                counters.rtcp_in = counters.rtcp_in.saturating_add(1);
+                // Cannot fail: it was read whole before.
+                let _ = rtcp::read(packet, |item| leg.reported(now, item));
+            }
+            Err(why) => leg.dropped(why, counters),
+        }
+    }
+}
+
+/// Why a packet goes no further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dropped {
+    Stranger,
+    Malformed,
+    WrongSsrc,
+    Stale,
+}
+
+/// A packet of the peer's.
+struct Known {
+    header: Header,
+    payload: Range<usize>,
+    kind: Payload,
+    /// It settled who the peer is.
+    locked: bool,
+    /// Whether we agreed to hear anything.
+    receives: bool,
+}
+
+impl Leg {
+    /// Whose packet is it? The address first: a stranger costs no more than the comparison.
+    #[inline]
+    fn identify(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Result<Known, Dropped> {
+        // Before signalling named anybody, everybody is a stranger.
+        let agreed = self.agreed.as_mut().ok_or(Dropped::Stranger)?;
+        if !agreed.source.may_be(from) {
+            return Err(Dropped::Stranger);
+        }
+        let rtp::Packet { header, payload } = rtp::parse(packet).map_err(|_| Dropped::Malformed)?;
+        let kind = match agreed.payloads.get(usize::from(header.payload_type)) {
+            None | Some(Payload::Unknown) => return Err(Dropped::Malformed),
+            Some(kind) => *kind,
+        };
+        let locked = match agreed.source.admit(now, from, header.ssrc) {
+            Admission::Peer | Admission::PeerRenamed => false,
+            Admission::PeerLocked => true,
+            Admission::Stranger => return Err(Dropped::Stranger),
+            Admission::WrongSsrc => return Err(Dropped::WrongSsrc),
+        };
+        Ok(Known { header, payload, kind, locked, receives: agreed.receives })
+    }
+
+    /// Notes a packet of the peer's: its place in his stream, or that he began another.
+    #[inline]
+    fn hear(&mut self, now: Instant, known: &Known) -> Verdict {
+        let Known { header, payload, kind, .. } = known;
+        let heard = &mut self.counted.heard;
+        let verdict = match &mut self.incoming {
+            Some(incoming) if incoming.ssrc() == header.ssrc => {
+                incoming.packet(now, header, *kind != Payload::Dtmf, heard)
+            }
+            other => {
+                if let Some(before) = other.replace(Incoming::new(now, header)) {
+                    heard.lost = heard.lost.saturating_add(u64::from(before.lost().unsigned_abs()));
+                }
+                Verdict::Restart
+            }
+        };
+        match verdict {
+            Verdict::Stale => return verdict,
+            Verdict::Restart => {
+                self.epoch = self.epoch.wrapping_add(1);
+                self.keys_in = dtmf::Receiver::default();
+            }
+            Verdict::Next | Verdict::Ahead | Verdict::Late => {}
+        }
+        self.counted.packets_in = self.counted.packets_in.saturating_add(1);
+        self.counted.octets_in = self.counted.octets_in.saturating_add(payload.len() as u64);
+        self.is_silent = false;
+        verdict
+    }
+
+    /// Whose report is it? Reports on the voice port are only for who agreed to that; the whole packet
+    /// must be sound before any of it is believed.
+    fn identify_report(&mut self, channel: Channel, from: SocketAddr, packet: &[u8]) -> Result<(), Dropped> {
+        let agreed = self.agreed.as_mut().ok_or(Dropped::Stranger)?;
+        if !agreed.source.may_report(from) {
+            return Err(Dropped::Stranger);
+        }
+        if channel == Channel::Rtp && !agreed.muxed {
+            return Err(Dropped::Malformed);
+        }
+        let sender = rtcp::read(packet, |_| {}).map_err(|_| Dropped::Malformed)?;
+        match agreed.source.admit_rtcp(from, sender) {
+            Admission::Peer | Admission::PeerLocked | Admission::PeerRenamed => Ok(()),
+            Admission::Stranger => Err(Dropped::Stranger),
+            Admission::WrongSsrc => Err(Dropped::WrongSsrc),
+        }
+    }
+
+    /// Counts: all that a stranger gets.
+    fn dropped(&mut self, why: Dropped, counters: &mut Counters) {
+        let (mine, all) = match why {
+            Dropped::Stranger => (Some(&mut self.counted.strangers), &mut counters.strangers),
+            Dropped::Malformed => (Some(&mut self.counted.malformed), &mut counters.malformed),
+            Dropped::WrongSsrc => (None, &mut counters.wrong_ssrc),
+            Dropped::Stale => (None, &mut counters.stale),
+        };
+        for count in mine.into_iter().chain([all]) {
+            *count = count.saturating_add(1);
+        }
+    }
+}

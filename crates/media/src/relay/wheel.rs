@@ -1,0 +1,94 @@
+//! One timer wheel for all legs of a relay: 20 lists, one per millisecond of the 20 ms frame. A leg
+//! stays in its list, so its packets leave on an absolute grid that never drifts, and the legs' packets
+//! are spread over the frame.
+
+use base::Instant;
+
+use crate::codec::FRAME_MS;
+
+/// Lists, and milliseconds per turn.
+pub(super) const PHASES: usize = FRAME_MS as usize;
+/// After a stall at most so much is caught up in one burst (5 packets a leg); the rest is skipped.
+const CATCH_UP_MS: u64 = 100;
+
+/// Which legs send when.
+#[derive(Clone, Debug)]
+pub(super) struct Wheel {
+    lists: [Vec<u32>; PHASES],
+    /// The last millisecond that was done.
+    done_ms: u64,
+}
+
+/// How a turn of the wheel went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Turn {
+    /// First millisecond to do.
+    pub(super) first_ms: u64,
+    /// Last one.
+    pub(super) last_ms: u64,
+    /// Milliseconds skipped before the first.
+    pub(super) skipped_ms: u64,
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        Wheel { lists: core::array::from_fn(|_| Vec::new()), done_ms: 0 }
+    }
+
+    /// A leg's place in the frame: neighbours are put far apart.
+    pub(super) const fn phase(leg: u32) -> usize {
+        (leg as usize).wrapping_mul(7) % PHASES
+    }
+
+    /// Nothing was due while there were no legs.
+    pub(super) const fn start(&mut self, now: Instant) {
+        self.done_ms = now.as_millis();
+    }
+
+    /// Adds a leg; its place in its list.
+    pub(super) fn insert(&mut self, leg: u32) -> u32 {
+        let Some(list) = self.lists.get_mut(Self::phase(leg)) else { return 0 };
+        list.push(leg);
+        u32::try_from(list.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the leg at `place` out; the leg that moved there, if one did.
+    pub(super) fn remove(&mut self, leg: u32, place: u32) -> Option<u32> {
+        let list = self.lists.get_mut(Self::phase(leg))?;
+        let place = place as usize;
+        if list.get(place) != Some(&leg) {
+            return None;
+        }
+        list.swap_remove(place);
+        list.get(place).copied()
+    }
+
+    /// The leg at `place` of the list that is due at `ms`.
+    pub(super) fn due(&self, ms: u64, place: usize) -> Option<u32> {
+        self.lists.get((ms % PHASES as u64) as usize)?.get(place).copied()
+    }
+
+    /// The milliseconds to do by `now`; `None` if there are none.
+    pub(super) fn turn(&mut self, now: Instant) -> Option<Turn> {
+        let now_ms = now.as_millis();
+        let behind = now_ms.saturating_sub(self.done_ms);
+        if behind == 0 {
+            return None;
+        }
+        let skipped_ms = behind.saturating_sub(CATCH_UP_MS);
+        let first_ms = self.done_ms.saturating_add(skipped_ms).saturating_add(1);
+        self.done_ms = now_ms;
+        Some(Turn { first_ms, last_ms: now_ms, skipped_ms })
+    }
+
+    /// The next millisecond at which a list is due, or the frame begins (for housekeeping).
+    pub(super) fn next(&self) -> Instant {
+        let phases = PHASES as u64;
+        let due = |ahead: &u64| {
+            let ms = self.done_ms.saturating_add(*ahead);
+            ms.is_multiple_of(phases) || self.due(ms, 0).is_some()
+        };
+        let ahead = (1..=phases).find(due).unwrap_or(phases);
+        Instant::from_millis(self.done_ms.saturating_add(ahead))
+    }
+}
