@@ -263,15 +263,10 @@ impl<'f> Check<'f> {
         reached
     }
 
+    /// Every flow may be entered from outside (a number, a queue's overflow); a step only from a flow.
     fn unreachable(&mut self) {
-        let entries = self.flows.entries.values();
-        let entered =
-            entries.flat_map(|entry| entry.tiers.values().chain(&entry.any)).map(|flow| &*flow.name);
-        let entered = entered.chain(self.vocabulary.entered.iter().map(String::as_str));
-        let starts = entered.filter_map(|flow| {
-            let (name, flow) = self.flows.flows.get_key_value(flow)?;
-            Some((&**name, flow.step_named(&flow.start.name)?))
-        });
+        let starts = self.flows.flows.iter();
+        let starts = starts.filter_map(|(name, flow)| Some((&**name, flow.step_named(&flow.start.name)?)));
         let reached = self.reach(starts.collect(), |ways| ways.all.clone());
         let lost: Vec<Node<'f>> = self.ways.keys().copied().filter(|node| !reached.contains(node)).collect();
         for (flow, step) in lost {

@@ -98,6 +98,8 @@ pub(crate) struct Desk {
     step_at: Option<Instant>,
     guard_at: Option<Instant>,
     token: u64,
+    /// A key that ended an announcement: it counts where the caller is asked next.
+    ahead: Option<u8>,
 }
 
 impl Desk {
@@ -115,6 +117,7 @@ impl Desk {
             step_at: None,
             guard_at: None,
             token: 0,
+            ahead: None,
         }
     }
 
@@ -246,6 +249,25 @@ impl Desk {
             }
             None => Some(Event::Key(digit)),
         }
+    }
+
+    /// The key that ended this announcement counts as the answer to the question right after it: who knows the menu need not
+    /// hear it.
+    pub(crate) fn pass_on(&mut self, key: u8) {
+        self.ahead = Some(key);
+    }
+
+    /// The key passed on, if the caller is being asked something now. The question is not spoken then.
+    pub(crate) fn take_ahead(&mut self) -> Option<Event> {
+        let key = self.ahead.take()?;
+        let playing = self.playing.take_if(|playing| playing.barge_in && playing.then_ms.is_some())?;
+        self.guard_at = None;
+        let unheard =
+            |output: &Output| matches!(output, Output::Play { token, .. } if *token == playing.token);
+        if self.outputs.back().is_some_and(unheard) {
+            self.outputs.pop_back();
+        }
+        Some(Event::Key(key))
     }
 
     /// The step waits for the answer to `token`.

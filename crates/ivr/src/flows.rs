@@ -31,8 +31,6 @@ pub struct Vocabulary {
     pub skills: BTreeSet<String>,
     /// Tier names.
     pub tiers: BTreeSet<String>,
-    /// Flows that other parts of the configuration enter (a queue's overflow): they count as reachable.
-    pub entered: BTreeSet<String>,
 }
 
 /// Every flow, and which number and tier enters where.

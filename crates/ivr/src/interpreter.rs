@@ -124,7 +124,8 @@ impl Interpreter {
     }
 
     fn digit(&mut self, digit: u8) {
-        if matches!(self.phase, Phase::Running { .. }) {
+        let is_key = matches!(digit, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D');
+        if is_key && matches!(self.phase, Phase::Running { .. }) {
             self.steps_left = STEPS_WITHOUT_INPUT_MAX;
             let event = self.desk.key(digit);
             self.hear(event);
@@ -238,7 +239,7 @@ impl Interpreter {
                 Phase::Reporting if heard == Event::Spoken => return self.join(),
                 _ => return,
             };
-            event = self.step_on(next);
+            event = self.step_on(next).or_else(|| self.desk.take_ahead());
         }
     }
 

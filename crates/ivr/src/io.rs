@@ -216,9 +216,11 @@ pub enum LeftQueue {
     Closed,
 }
 
-/// What the flow does instead of waiting. (Other steps, a menu or self-service, keep the caller's place.)
+/// What the flow does instead of waiting. Other steps keep the caller's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dequeue {
+    /// Self-service: a `set` step with `leave_queue = true`.
+    SelfService,
     /// Somebody else.
     Transfer,
     /// Another queue; its `Enqueue` follows.

@@ -5,7 +5,7 @@ use crate::desk::{Desk, Event, Next};
 use crate::read::Reader;
 use crate::words::{Target, Words};
 
-/// Keys: `prompts`, `barge_in` (a key ends it early; false), `next`.
+/// Keys: `prompts`, `barge_in` (a key ends it early, and counts in a menu right after it; false), `next`.
 #[derive(Debug)]
 pub(crate) struct Play {
     prompts: Words,
@@ -36,7 +36,11 @@ impl Behaviour for Play {
                 desk.speak(&self.prompts, self.barge_in);
                 Next::Stay
             }
-            Event::Spoken | Event::Key(_) => Next::go(&self.next),
+            Event::Spoken => Next::go(&self.next),
+            Event::Key(key) => {
+                desk.pass_on(key);
+                Next::go(&self.next)
+            }
             _ => Next::Stay,
         }
     }

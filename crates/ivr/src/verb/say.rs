@@ -36,7 +36,11 @@ impl Behaviour for Say {
                 desk.speak(&self.words, self.barge_in);
                 Next::Stay
             }
-            Event::Spoken | Event::Key(_) => Next::go(&self.next),
+            Event::Spoken => Next::go(&self.next),
+            Event::Key(key) => {
+                desk.pass_on(key);
+                Next::go(&self.next)
+            }
             _ => Next::Stay,
         }
     }

@@ -1,15 +1,16 @@
-//! `set`: gives variables new values; `language` changes the voice.
+//! `set`: gives variables new values (`language` changes the voice), and may give up the place in the queue.
 
 use super::{Behaviour, Refs};
 use crate::desk::{Desk, Event, Next};
-use crate::io::{Name, Output};
+use crate::io::{Dequeue, Name, Output};
 use crate::read::Reader;
 use crate::words::{Target, Template};
 
-/// Keys: `values` (`{ name = "text with ${variables}" }`), `next`.
+/// Keys: `values` (`{ name = "text with ${variables}" }`), `leave_queue` (false), `next`.
 #[derive(Debug)]
 pub(crate) struct Set {
     values: Vec<(Name, Template)>,
+    leave_queue: bool,
     next: Target,
 }
 
@@ -18,7 +19,11 @@ impl Behaviour for Set {
     type Run = ();
 
     fn read(step: &mut Reader<'_, '_, '_>) -> Self {
-        Set { values: step.templates("values"), next: step.target("next") }
+        Set {
+            values: step.templates("values"),
+            leave_queue: step.flag("leave_queue", false),
+            next: step.target("next"),
+        }
     }
 
     fn refs<'a>(&'a self, refs: &mut Refs<'a>) {
@@ -34,6 +39,9 @@ impl Behaviour for Set {
             let value = template.expand(&desk.vars);
             desk.vars.set(name, value.reveal());
             desk.emit(Output::Set { name: name.clone(), value });
+        }
+        if self.leave_queue {
+            desk.leave_queue(Dequeue::SelfService);
         }
         Next::go(&self.next)
     }
