@@ -81,6 +81,8 @@ pub struct QueueConfig {
     pub relax: Vec<Relaxation>,
     /// When and where to calls leave it unanswered.
     pub overflow: Overflow,
+    /// First guess of talk and wrap-up together, for the expected wait until there are measured ones.
+    pub handle_time: Duration,
 }
 
 impl QueueConfig {
@@ -92,6 +94,7 @@ impl QueueConfig {
             wrap_up: Duration::ZERO,
             relax: Vec::new(),
             overflow: Overflow::default(),
+            handle_time: Duration::from_secs(180),
         }
     }
 }

@@ -174,6 +174,10 @@ pub enum Deflection {
     SelfService,
     /// Another queue; the flow offers the call there anew.
     OtherQueue,
+    /// Somebody outside the queues.
+    Transfer,
+    /// The flow said goodbye.
+    Hangup,
 }
 
 /// Why a presentation failed.

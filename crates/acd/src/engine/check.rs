@@ -1,0 +1,171 @@
+//! The engine's own audit: whether every table agrees with every other.
+
+use base::{AgentKey, CallKey, QueueKey, TierKey};
+
+use super::Engine;
+use crate::tables::{Agent, AgentIx, CallState, State, Turn};
+
+/// Two tables that disagree: a bug of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Counts of a queue do not add up.
+    QueueCounts(QueueKey),
+    /// Counts of a tier do not add up.
+    TierCounts(TierKey),
+    /// The tables hold another number of calls than the counts say.
+    Waiting,
+    /// A call is not in line where it should be, or is in line where it should not.
+    Index(CallKey),
+    /// A call and an agent do not agree about each other.
+    Pairing(CallKey, AgentKey),
+    /// A free agent is not among the free, or a busy one is.
+    Idle(AgentKey),
+    /// A state that must end has no deadline, or another one than the timer's.
+    Deadline(AgentKey),
+    /// The number of agents on duty or logged in is wrong, or a queue's clock.
+    Duty,
+    /// A call waits although a free agent could take it and no reserve forbids it.
+    Unserved(CallKey),
+}
+
+impl Engine {
+    /// Whether every table agrees with every other. O(calls + agents): for tests, simulation and a rare audit.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn check_invariants(&self) -> Result<(), Violation> {
+        self.check_counts()?;
+        self.check_calls()?;
+        self.check_agents()?;
+        self.check_duty()?;
+        self.check_served()
+    }
+
+    /// Whether offered = answered + abandoned + deflected + overflowed + waiting, per queue and tier. O(queues).
+    ///
+    /// # Errors
+    /// The first that does not add up.
+    pub fn check_counts(&self) -> Result<(), Violation> {
+        for queue in &self.queues {
+            if !queue.counts.conserved() {
+                return Err(Violation::QueueCounts(queue.key()));
+            }
+        }
+        for (at, tier) in self.tiers.iter().enumerate() {
+            if !tier.counts.conserved() {
+                return Err(Violation::TierCounts(TierKey(u8::try_from(at).unwrap_or(u8::MAX))));
+            }
+        }
+        let held = u64::try_from(self.call_of.len()).unwrap_or(u64::MAX);
+        let by_queue: u64 = self.queues.iter().map(|queue| queue.counts.waiting).sum();
+        let by_tier: u64 = self.tiers.iter().map(|tier| tier.counts.waiting).sum();
+        if held == by_queue && held == by_tier { Ok(()) } else { Err(Violation::Waiting) }
+    }
+
+    fn check_calls(&self) -> Result<(), Violation> {
+        let mut in_line = 0;
+        for (ix, call) in self.calls.iter() {
+            let wrong = Err(Violation::Index(call.key));
+            if self.call_of.get(&call.key) != Some(&ix) {
+                return wrong;
+            }
+            let [a, b] = call.preferred.map(|agent| {
+                agent
+                    .and_then(|agent| self.agents.get(agent.at()))
+                    .is_some_and(|agent| agent.dedicated.contains(&(call.tier, call.order, ix)))
+            });
+            let [has_a, has_b] = call.preferred.map(|agent| agent.is_some());
+            match call.state {
+                CallState::Presented { agent } => match self.agents.get(agent.at()) {
+                    Some(agent) if matches!(agent.state, State::Reserved { call: other, .. } if other == ix) =>
+                        {}
+                    Some(agent) => return Err(Violation::Pairing(call.key, agent.key)),
+                    None => return wrong,
+                },
+                CallState::Waiting { signature } => {
+                    let expected_b =
+                        has_b && (call.turn != Turn::First || call.preferred[0] == call.preferred[1]);
+                    if a != has_a || b != expected_b || signature.is_some() != (call.turn == Turn::Pool) {
+                        return wrong;
+                    }
+                    if let Some(signature) = signature {
+                        let line =
+                            self.index.signature_at(signature).and_then(|row| row.lines.get(call.tier));
+                        if !line.is_some_and(|line| line.contains(&(call.order, ix))) {
+                            return wrong;
+                        }
+                        in_line += 1;
+                    }
+                }
+            }
+        }
+        let listed: usize = self.index.signatures.iter().map(|row| row.waiting).sum();
+        if listed == in_line { Ok(()) } else { Err(Violation::Waiting) }
+    }
+
+    fn check_agents(&self) -> Result<(), Violation> {
+        for (at, agent) in self.agents.iter().enumerate() {
+            let ix = AgentIx::new(at);
+            let profile = self.index.profile_at(agent.profile);
+            let listed = agent
+                .idle_key
+                .is_some_and(|key| profile.is_some_and(|profile| profile.idle.contains(&(key, ix))));
+            if agent.is_free() != listed || agent.is_free() != agent.idle_key.is_some() {
+                return Err(Violation::Idle(agent.key));
+            }
+            if let State::Reserved { call, key, .. } = agent.state {
+                let mutual = self.calls.get(call).is_some_and(|call| {
+                    call.key == key && matches!(call.state, CallState::Presented { agent } if agent == ix)
+                });
+                if !mutual {
+                    return Err(Violation::Pairing(key, agent.key));
+                }
+            }
+            let ends =
+                matches!(agent.state, State::Reserved { .. } | State::Talking { .. } | State::WrapUp { .. });
+            let timer = self.timers.get(crate::Timer::Agent(agent.key));
+            if timer != agent.deadline() || (ends && timer.is_none()) {
+                return Err(Violation::Deadline(agent.key));
+            }
+        }
+        let listed: usize = self.index.profiles.iter().map(|profile| profile.idle.len()).sum();
+        let free = self.agents.iter().filter(|agent| agent.is_free()).count();
+        if listed == free { Ok(()) } else { Err(Violation::Duty) }
+    }
+
+    fn check_duty(&self) -> Result<(), Violation> {
+        let count = |f: fn(&Agent) -> bool| self.agents.iter().filter(|agent| f(agent)).count();
+        let on_duty: usize = self.index.profiles.iter().map(|profile| profile.on_duty).sum();
+        let logged_in: usize = self.index.profiles.iter().map(|profile| profile.logged_in).sum();
+        if on_duty != count(Agent::is_on_duty) || logged_in != count(Agent::is_logged_in) {
+            return Err(Violation::Duty);
+        }
+        for queue in &self.queues {
+            let profiles = queue.profiles.iter().filter_map(|&ix| self.index.profile_at(ix));
+            let manned = profiles.filter(|profile| profile.on_duty > 0).count();
+            if manned != queue.manned || (manned == 0) != queue.empty_since.is_some() {
+                return Err(Violation::Duty);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_served(&self) -> Result<(), Violation> {
+        for (_, call) in self.calls.iter() {
+            let CallState::Waiting { signature } = call.state else { continue };
+            // Whom a call avoids changes with the clock alone; that has a deadline of its own.
+            if !call.avoid.is_empty() || self.held_back {
+                continue;
+            }
+            let pool = signature.is_some_and(|signature| self.index.idle_for(signature).next().is_some());
+            let [a, b] = call.preferred;
+            let own = [a, b.filter(|_| call.turn != Turn::First)];
+            let own =
+                own.into_iter().flatten().any(|ix| self.agents.get(ix.at()).is_some_and(Agent::is_free));
+            if pool || own {
+                return Err(Violation::Unserved(call.key));
+            }
+        }
+        Ok(())
+    }
+}

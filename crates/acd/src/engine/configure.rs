@@ -1,0 +1,222 @@
+//! New configuration under live calls: rows keep their places, the index is built anew.
+
+use std::collections::BTreeMap;
+
+use base::{AgentKey, Duration, Instant, QueueKey};
+
+use super::Engine;
+use crate::config::{AgentConfig, Config, Contract, OverflowTarget, QueueConfig, TIERS_MAX};
+use crate::decision::Trigger;
+use crate::index::Index;
+use crate::io::{OverflowWhy, Timer};
+use crate::tables::{Agent, AgentIx, CallIx, CallState, Order, ProfileIx, Queue, QueueIx, Tier};
+
+impl Engine {
+    pub(super) fn configure(&mut self, now: Instant, mut config: Config) {
+        config.tiers.truncate(TIERS_MAX);
+        if config.tiers.is_empty() {
+            config.tiers.push(Contract::new(0.0, 0.0, Duration::ZERO));
+        }
+        config.queues.truncate(config.limits.queues_max);
+        config.agents.truncate(config.limits.agents_max);
+        let waiting = self.lay_down();
+        self.replace_policy(&config);
+        let (queues, agents) = (core::mem::take(&mut config.queues), core::mem::take(&mut config.agents));
+        self.config = config;
+        let tiers = self.config.tiers.len().max(self.tiers.len());
+        self.tiers.resize(tiers, Tier::default());
+        self.flows.resize_with(tiers, Default::default);
+        self.replace_queues(queues);
+        self.lower_to_last_tier();
+        self.replace_agents(now, agents);
+        self.take_up(now, waiting);
+    }
+
+    /// Takes every waiting call out of the index, in order.
+    fn lay_down(&mut self) -> Vec<CallIx> {
+        let waits = |state| matches!(state, CallState::Waiting { .. });
+        let mut calls: Vec<(usize, Order, CallIx)> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| waits(call.state))
+            .map(|(ix, call)| (call.tier, call.order, ix))
+            .collect();
+        calls.sort_unstable();
+        let calls: Vec<CallIx> = calls.into_iter().map(|(_, _, ix)| ix).collect();
+        for &ix in &calls {
+            self.delist(ix);
+        }
+        calls
+    }
+
+    fn replace_policy(&mut self, config: &Config) {
+        let same = self.config.policy == config.policy && self.config.tiers == config.tiers;
+        if same {
+            return;
+        }
+        let mut policy = config.policy.build(&config.tiers, self.rng.fork());
+        for tier in 0..config.tiers.len() {
+            if let Some(debts) = self.policy.debts(tier) {
+                policy.restore(tier, debts);
+            }
+        }
+        self.policy = policy;
+    }
+
+    fn replace_queues(&mut self, configs: Vec<QueueConfig>) {
+        let mut seen: BTreeMap<QueueKey, ()> = BTreeMap::new();
+        for queue in &mut self.queues {
+            queue.gone = true;
+            queue.profiles.clear();
+        }
+        for mut config in configs {
+            if seen.insert(config.key, ()).is_some() {
+                continue;
+            }
+            config.relax.sort_by_key(|step| step.after);
+            config.relax.truncate(crate::RELAX_MAX);
+            match self.queue_of.get(&config.key).and_then(|ix| self.queues.get_mut(ix.at())) {
+                Some(queue) => (queue.config, queue.gone) = (config, false),
+                None => {
+                    self.queue_of.insert(config.key, QueueIx::new(self.queues.len()));
+                    self.queues.push(Queue::new(config));
+                }
+            }
+        }
+    }
+
+    fn replace_agents(&mut self, now: Instant, configs: Vec<AgentConfig>) {
+        self.index = Index::default();
+        let nobody = self.index.profile(Vec::new(), Vec::new());
+        for agent in &mut self.agents {
+            agent.gone = true;
+            agent.profile = nobody;
+            agent.idle_key = None;
+        }
+        let limit = self.config.limits.agents_max;
+        for config in configs {
+            let profile = self.profile(&config);
+            let rows = self.agents.len();
+            match self.agent_of.get(&config.key).and_then(|ix| self.agents.get_mut(ix.at())) {
+                // The first of two with one key counts.
+                Some(agent) if agent.gone => (agent.profile, agent.gone) = (profile, false),
+                Some(_) => {}
+                None if rows < limit => {
+                    self.agent_of.insert(config.key, AgentIx::new(rows));
+                    self.agents.push(Agent::new(config.key, profile));
+                }
+                None => self.counters.limited += 1,
+            }
+        }
+        let gone: Vec<AgentKey> = self
+            .agents
+            .iter()
+            .filter(|agent| agent.gone && agent.is_logged_in())
+            .map(|agent| agent.key)
+            .collect();
+        // Counts of duty are taken afterwards, from the states as they then are.
+        self.count_profiles(now);
+        for key in gone {
+            self.logout(now, key);
+        }
+    }
+
+    fn profile(&mut self, config: &AgentConfig) -> ProfileIx {
+        let known = |key: &QueueKey| self.queue_of.get(key).copied().filter(|&ix| self.is_open(ix));
+        let mut queues: Vec<QueueIx> = config.queues.iter().filter_map(known).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        let mut skills = config.skills.clone();
+        skills.retain(|(_, level)| (1..=10).contains(level));
+        skills.sort_unstable_by_key(|&(skill, level)| (skill, core::cmp::Reverse(level)));
+        skills.dedup_by_key(|&mut (skill, _)| skill);
+        let known_before = self.index.profiles.len();
+        let ix = self.index.profile(queues.clone(), skills);
+        if self.index.profiles.len() > known_before {
+            for queue in queues {
+                if let Some(queue) = self.queues.get_mut(queue.at()) {
+                    queue.profiles.push(ix);
+                }
+            }
+        }
+        ix
+    }
+
+    /// Counts everybody anew: free, on duty, logged in; and which queues are manned.
+    fn count_profiles(&mut self, now: Instant) {
+        for profile in &mut self.index.profiles {
+            (profile.on_duty, profile.logged_in) = (0, 0);
+            profile.idle.clear();
+        }
+        self.index.idle.clear();
+        for at in 0..self.agents.len() {
+            let ix = AgentIx::new(at);
+            let Some(agent) = self.agents.get_mut(at) else { continue };
+            agent.idle_key = None;
+            let (on_duty, logged_in) = (agent.is_on_duty(), agent.is_logged_in());
+            if let Some(profile) = self.index.profiles.get_mut(agent.profile.at()) {
+                profile.on_duty += usize::from(on_duty);
+                profile.logged_in += usize::from(logged_in);
+            }
+            self.change(now, ix, |_| {});
+        }
+        for queue in &mut self.queues {
+            let index = &self.index;
+            let manned = |ix: &&ProfileIx| index.profile_at(**ix).is_some_and(|profile| profile.on_duty > 0);
+            queue.manned = queue.profiles.iter().filter(manned).count();
+            if queue.manned > 0 {
+                queue.empty_since = None;
+                self.timers.cancel(Timer::NoAgents(queue.key()));
+            } else if queue.empty_since.is_none() {
+                queue.empty_since = Some(now);
+            }
+        }
+    }
+
+    /// Calls of tiers that are no more are served as the last.
+    fn lower_to_last_tier(&mut self) {
+        let last = self.tier_last();
+        let below: Vec<CallIx> =
+            self.calls.iter().filter(|(_, call)| call.tier > last).map(|(ix, _)| ix).collect();
+        for ix in below {
+            let Some(call) = self.calls.get_mut(ix) else { continue };
+            let before = core::mem::replace(&mut call.tier, last);
+            self.tally(None, Some(before), |counts| {
+                counts.moved_out += 1;
+                counts.waiting -= 1;
+            });
+            self.tally(None, Some(last), |counts| {
+                counts.moved_in += 1;
+                counts.waiting += 1;
+            });
+        }
+    }
+
+    /// Puts the waiting calls back under the new rules.
+    fn take_up(&mut self, now: Instant, calls: Vec<CallIx>) {
+        for &ix in &calls {
+            self.set_overflow_timers(now, ix);
+            self.advance(now, ix);
+        }
+        for ix in calls {
+            let Some(call) = self.calls.get(ix) else { continue };
+            if self.is_open(call.queue) {
+                self.place(now, ix, Trigger::CallWaits);
+            } else {
+                self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
+            }
+        }
+    }
+
+    fn set_overflow_timers(&mut self, now: Instant, ix: CallIx) {
+        let Some(call) = self.calls.get(ix) else { return };
+        let Some(queue) = self.queues.get(call.queue.at()) else { return };
+        match &queue.config.overflow.time {
+            Some((after, _)) => self.timers.set(Timer::Overflow(call.key), call.entered + *after),
+            None => self.timers.cancel(Timer::Overflow(call.key)),
+        }
+        if let (Some((after, _)), Some(since)) = (&queue.config.overflow.no_agents, queue.empty_since) {
+            self.timers.set(Timer::NoAgents(queue.key()), (since + *after).max(now));
+        }
+    }
+}
