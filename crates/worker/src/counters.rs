@@ -104,7 +104,7 @@ counters! {
     rounds_late,
     /// The latest wake-up so far, µs after it was planned.
     lag_us_max,
-    /// Sockets that had more waiting than one round takes (16 datagrams): a flood.
+    /// Sockets that had more waiting than one round takes (8 datagrams): a flood.
     rounds_flooded,
     /// Commands carried out.
     commands,

@@ -18,7 +18,7 @@ struct Rig {
 impl Rig {
     fn new() -> Rig {
         let (ring, bell) = channel();
-        let pool = Pool::start(&PoolConfig::default(), move || drop(ring.send(()))).unwrap();
+        let pool = Pool::start(&PoolConfig::default(), move || ring.send(()).unwrap_or_default()).unwrap();
         Rig { pool, bell }
     }
 

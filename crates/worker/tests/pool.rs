@@ -24,20 +24,20 @@ fn voices_pass(coalesce_us: u32, local_a: &str, local_b: &str) {
     let a = rig.leg(1, local_a, &phone_a);
     let b = rig.leg(2, local_b, &phone_b);
     rig.send(Command::Bridge { a, b });
+    rig.settle(a);
     phone_a.say(local_a, 0x11);
     phone_b.say(local_b, 0x22);
     assert_eq!(rig.wait_for_locked(a), phone_a.address);
     assert_eq!(rig.wait_for_locked(b), phone_b.address);
-    let mut last: Option<kit::Heard> = None;
+    let mut last = None;
     for word in 0x30..0x60 {
         phone_a.say(local_a, word);
         phone_b.say(local_b, word + 0x40);
         let heard = phone_b.hear_byte(word);
         assert_eq!(phone_a.hear_byte(word + 0x40).from, local_a);
         assert_eq!(heard.from, local_b);
-        if let Some(last) = last.replace(heard) {
-            let heard = last.ssrc;
-            assert_eq!(heard, last.ssrc, "one voice, one source");
+        if let Some(last) = last.replace((heard.ssrc, heard.sequence)) {
+            assert_eq!((heard.ssrc, heard.sequence), (last.0, last.1.wrapping_add(1)), "one unbroken voice");
         }
     }
     let stats = rig.remove(a);
@@ -103,6 +103,7 @@ fn a_stranger_is_neither_heard_nor_spoken_to() {
     let a = rig.leg(1, local_a, &phone_a);
     let b = rig.leg(2, local_b, &phone_b);
     rig.send(Command::Bridge { a, b });
+    rig.settle(a);
     // The stranger speaks first.
     for _ in 0..5 {
         stranger.say(local_a, 0x66);
@@ -136,6 +137,7 @@ fn the_kernel_keeps_strangers_out_once_the_peer_is_known() {
     let mut stranger = Phone::new("127.0.66.7");
     let (a, b) = (rig.leg(1, local_a, &phone_a), rig.leg(2, local_b, &phone_b));
     rig.send(Command::Bridge { a, b });
+    rig.settle(a);
     phone_a.say(local_a, 0x11);
     phone_b.say(local_b, 0x22);
     rig.wait_for_locked(a);
@@ -148,6 +150,7 @@ fn the_kernel_keeps_strangers_out_once_the_peer_is_known() {
     // New signalling: the peer has moved to another port, and is found there.
     let mut moved = Phone::new("127.0.10.5");
     rig.signal(a, moved.address);
+    rig.settle(a);
     moved.say(local_a, 0x13);
     assert_eq!(rig.wait_for_locked(a), moved.address);
     phone_b.hear_byte(0x13);
@@ -166,6 +169,7 @@ fn a_removed_leg_is_silent_and_its_ports_are_free() {
     let prompt = Arc::new(counting_prompt());
     rig.send(Command::Music { leg, music: Arc::clone(&prompt) });
     rig.send(Command::Music { leg: witness_leg, music: prompt });
+    rig.settle(leg);
     phone.say(local, 0x11);
     for _ in 0..5 {
         phone.hear().unwrap();
@@ -184,6 +188,7 @@ fn a_removed_leg_is_silent_and_its_ports_are_free() {
     assert!(!free(20_010) && !free(20_011));
     // The same key and port may come back.
     rig.leg(1, local, &phone);
+    rig.settle(leg);
     phone.say(local, 0x12);
     rig.wait_for_locked(LegKey(1));
 }
@@ -252,6 +257,7 @@ fn a_dropped_pool_leaves_no_socket_open() {
     assert_eq!(rig.pool.workers(), 2);
     let mut phone = Phone::new("127.0.10.9");
     let leg = rig.leg(1, local, &phone);
+    rig.settle(leg);
     phone.say(local, 0x11);
     rig.wait_for_locked(leg);
     drop(rig);

@@ -10,7 +10,7 @@ use super::socket::{Socket, slice};
 
 /// Datagrams per batch. Also the most that one socket gets per round: a flooded socket cannot starve
 /// the others.
-pub const BATCH_MAX: usize = 16;
+pub const BATCH_MAX: usize = 8;
 
 /// Longest datagram. Longer ones are cut and marked: no voice packet comes near.
 pub const PACKET_BYTES_MAX: usize = 2048;

@@ -1,5 +1,7 @@
 //! A pool with phones around it, and patience with a limit.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests: failing is its way to report")]
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,27 +13,27 @@ use media::{Codec, Command, Event};
 use worker::{Pool, PoolConfig};
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Rig {
-    pub pool: Pool,
+pub(crate) struct Rig {
+    pub(crate) pool: Pool,
     bell: Receiver<()>,
     seen: Vec<Event>,
 }
 
 impl Rig {
-    pub fn new(config: &PoolConfig) -> Rig {
+    pub(crate) fn new(config: &PoolConfig) -> Rig {
         let (ring, bell) = channel();
-        let pool = Pool::start(config, move || drop(ring.send(()))).unwrap();
+        let pool = Pool::start(config, move || ring.send(()).unwrap_or_default()).unwrap();
         Rig { pool, bell, seen: Vec::new() }
     }
 
-    pub fn send(&self, command: Command) {
+    pub(crate) fn send(&self, command: Command) {
         self.pool.send(0, command).unwrap();
     }
 
     /// The first event, past or to come, for which `choose` has an answer.
-    pub fn wait_for<T>(&mut self, what: &str, choose: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&mut self, what: &str, choose: impl Fn(&Event) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             while let Some(event) = self.pool.try_recv() {
@@ -48,7 +50,7 @@ impl Rig {
     }
 
     /// Adds a leg at `local` that speaks with `phone`, PCMA both ways.
-    pub fn leg(&self, leg: u64, local: SocketAddr, phone: &Phone) -> LegKey {
+    pub(crate) fn leg(&self, leg: u64, local: SocketAddr, phone: &Phone) -> LegKey {
         let key = LegKey(leg);
         self.send(Command::AddLeg { leg: key, port: local.port(), local: local.ip() });
         self.signal(key, phone.address);
@@ -56,24 +58,30 @@ impl Rig {
     }
 
     /// Signals that the peer of `leg` is at `remote`.
-    pub fn signal(&self, leg: LegKey, remote: SocketAddr) {
+    pub(crate) fn signal(&self, leg: LegKey, remote: SocketAddr) {
         let learn_from = vec![remote.ip()];
         self.send(Command::SetRemote { leg, negotiated: negotiated(remote), learn_from, timeout: None });
     }
 
-    pub fn wait_for_locked(&mut self, key: LegKey) -> SocketAddr {
+    /// Waits until the thread has carried out everything that was sent so far; `leg` is any leg.
+    pub(crate) fn settle(&mut self, leg: LegKey) {
+        self.send(Command::Report { leg });
+        self.wait_for("Stats", |event| matches!(event, Event::Stats { .. }).then_some(()));
+    }
+
+    pub(crate) fn wait_for_locked(&mut self, key: LegKey) -> SocketAddr {
         self.wait_for("Locked", |event| match event {
             Event::Locked { leg, remote } if *leg == key => Some(*remote),
             _ => None,
         })
     }
 
-    pub fn remove(&mut self, key: LegKey) -> media::LegStats {
+    pub(crate) fn remove(&mut self, key: LegKey) -> media::LegStats {
         self.send(Command::RemoveLeg { leg: key });
         self.wait_for_removed(key)
     }
 
-    pub fn wait_for_removed(&mut self, key: LegKey) -> media::LegStats {
+    pub(crate) fn wait_for_removed(&mut self, key: LegKey) -> media::LegStats {
         self.wait_for("Removed", |event| match event {
             Event::Removed { leg, stats } if *leg == key => Some(**stats),
             _ => None,
@@ -81,7 +89,7 @@ impl Rig {
     }
 }
 
-pub fn negotiated(remote: SocketAddr) -> Negotiated {
+pub(crate) fn negotiated(remote: SocketAddr) -> Negotiated {
     Negotiated {
         remote,
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
@@ -97,24 +105,24 @@ pub fn negotiated(remote: SocketAddr) -> Negotiated {
 }
 
 /// A telephone: a socket that sends and hears RTP.
-pub struct Phone {
-    pub socket: UdpSocket,
-    pub address: SocketAddr,
+pub(crate) struct Phone {
+    pub(crate) socket: UdpSocket,
+    pub(crate) address: SocketAddr,
     sequence: u16,
 }
 
 /// What a phone hears in one packet.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Heard {
-    pub from: SocketAddr,
-    pub sequence: u16,
-    pub timestamp: u32,
-    pub ssrc: u32,
-    pub payload: Vec<u8>,
+pub(crate) struct Heard {
+    pub(crate) from: SocketAddr,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) ssrc: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Phone {
-    pub fn new(ip: &str) -> Phone {
+    pub(crate) fn new(ip: &str) -> Phone {
         let ip: IpAddr = ip.parse().unwrap();
         let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -123,7 +131,7 @@ impl Phone {
     }
 
     /// Says 20 ms of `byte`.
-    pub fn say(&mut self, to: SocketAddr, byte: u8) {
+    pub(crate) fn say(&mut self, to: SocketAddr, byte: u8) {
         self.sequence = self.sequence.wrapping_add(1);
         let timestamp = u32::from(self.sequence) * 160;
         let mut packet = vec![0x80, 8];
@@ -135,7 +143,7 @@ impl Phone {
     }
 
     /// The next RTP packet; `None` after [`PATIENCE`].
-    pub fn hear(&self) -> Option<Heard> {
+    pub(crate) fn hear(&self) -> Option<Heard> {
         let mut bytes = [0; 2048];
         let (length, from) = match self.socket.recv_from(&mut bytes) {
             Ok(received) => received,
@@ -154,7 +162,7 @@ impl Phone {
     }
 
     /// Listens until 20 ms of `byte` come; they are there, or the test fails.
-    pub fn hear_byte(&self, byte: u8) -> Heard {
+    pub(crate) fn hear_byte(&self, byte: u8) -> Heard {
         let deadline = Instant::now() + PATIENCE;
         while let Some(heard) = self.hear() {
             if heard.payload == [byte; 160] {
@@ -166,7 +174,7 @@ impl Phone {
     }
 
     /// What waits at this moment.
-    pub fn hear_rest(&self) -> Vec<Heard> {
+    pub(crate) fn hear_rest(&self) -> Vec<Heard> {
         self.socket.set_nonblocking(true).unwrap();
         let heard = std::iter::from_fn(|| self.hear()).collect();
         self.socket.set_nonblocking(false).unwrap();
