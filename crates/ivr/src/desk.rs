@@ -1,8 +1,9 @@
 //! What a running verb may touch: the caller's variables, what is spoken, one deadline, the outputs.
 
+use core::fmt;
 use std::collections::VecDeque;
 
-use base::{Duration, Instant};
+use base::{Duration, Instant, Pii};
 
 use crate::io::{Dequeue, HangupReason, LeftQueue, Name, Output, Timer, Token};
 use crate::say::Language;
@@ -13,7 +14,7 @@ use crate::words::{Named, Target, To, Words, after_ms};
 const PLAY_MAX: Duration = Duration::from_secs(300);
 
 /// What a verb hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The step begins.
     Begin,
@@ -35,6 +36,13 @@ pub(crate) enum Event {
     Recorded { length_ms: Option<u32> },
     /// Its `Callback` was taken, or not.
     CallbackDone { taken: bool },
+}
+
+/// Never which key.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Event")
+    }
 }
 
 /// What a verb wants next.
@@ -99,7 +107,7 @@ pub(crate) struct Desk {
     guard_at: Option<Instant>,
     token: u64,
     /// A key that ended an announcement: it counts where the caller is asked next.
-    ahead: Option<u8>,
+    ahead: Option<Pii<u8>>,
 }
 
 impl Desk {
@@ -183,7 +191,7 @@ impl Desk {
         self.music = false;
         self.playing = Some(Playing { token, barge_in, then_ms });
         self.guard_at = Some(self.now + PLAY_MAX);
-        self.emit(Output::Play { token, language, items });
+        self.emit(Output::Play { token, language, items: items.into() });
     }
 
     fn spoken(&mut self, then_ms: Option<u32>) {
@@ -254,12 +262,12 @@ impl Desk {
     /// The key that ended this announcement counts as the answer to the question right after it: who knows the menu need not
     /// hear it.
     pub(crate) fn pass_on(&mut self, key: u8) {
-        self.ahead = Some(key);
+        self.ahead = Some(key.into());
     }
 
     /// The key passed on, if the caller is being asked something now. The question is not spoken then.
     pub(crate) fn take_ahead(&mut self) -> Option<Event> {
-        let key = self.ahead.take()?;
+        let key = self.ahead.take()?.into_inner();
         let playing = self.playing.take_if(|playing| playing.barge_in && playing.then_ms.is_some())?;
         self.guard_at = None;
         let unheard =

@@ -1,5 +1,7 @@
 //! What the interpreter is told and what it asks for. Nothing here knows of SIP or of sockets.
 
+use core::fmt;
+use core::ops::Deref;
 use std::sync::Arc;
 
 use base::{Duration, Pii};
@@ -13,8 +15,31 @@ pub type Name = Arc<str>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// What happened to the caller, told to [`crate::Interpreter::handle`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Prompts to speak, in order. `Debug` shows how many: what is spoken may be the caller's own number.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Items(Vec<Name>);
+
+impl From<Vec<Name>> for Items {
+    fn from(items: Vec<Name>) -> Self {
+        Items(items)
+    }
+}
+
+impl Deref for Items {
+    type Target = [Name];
+    fn deref(&self) -> &[Name] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} prompts", self.0.len())
+    }
+}
+
+/// What happened to the caller, told to [`crate::Interpreter::handle`]. `Debug` shows no key and no value.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Input {
     /// The call is answered and its media flows: run the first step.
     Started,
@@ -76,6 +101,28 @@ pub enum Input {
     },
 }
 
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::Started => f.write_str("Started"),
+            Input::Digit(_) => f.write_str("Digit(•••)"),
+            Input::PlayDone { token } => write!(f, "PlayDone({})", token.0),
+            Input::HookDone { token, result } => {
+                write!(f, "HookDone({}, {:?})", token.0, result.as_ref().map(Vec::len))
+            }
+            Input::Expected { wait, position } => write!(f, "Expected({wait:?}, {position:?})"),
+            Input::QueueLeft { why, flow } => write!(f, "QueueLeft({why:?}, {flow:?})"),
+            Input::AgentAnswered { number } => write!(f, "AgentAnswered({number})"),
+            Input::Requeued => f.write_str("Requeued"),
+            Input::AgentHungUp => f.write_str("AgentHungUp"),
+            Input::TransferJoined => f.write_str("TransferJoined"),
+            Input::TransferFailed => f.write_str("TransferFailed"),
+            Input::RecordDone { token, length_ms } => write!(f, "RecordDone({}, {length_ms:?})", token.0),
+            Input::CallbackDone { token, taken } => write!(f, "CallbackDone({}, {taken})", token.0),
+        }
+    }
+}
+
 /// What the driver must do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -86,7 +133,7 @@ pub enum Output {
         /// Which voice speaks.
         language: Language,
         /// Prompt names of that voice.
-        items: Vec<Name>,
+        items: Items,
     },
     /// Silence within one packet (barge-in). No `PlayDone` for what was stopped.
     StopPlay,

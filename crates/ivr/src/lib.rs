@@ -21,7 +21,7 @@ mod words;
 pub use flows::{Checked, Flows, Source, Vocabulary};
 pub use interpreter::{Interpreter, STEPS_WITHOUT_INPUT_MAX};
 pub use io::{
-    Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, LeftQueue, Name, Output, Timer, Token,
+    Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, Items, LeftQueue, Name, Output, Timer, Token,
     TransferTo,
 };
 pub use vars::{BUILT_IN, Caller, LocalTime, VALUE_BYTES_MAX, VARIABLES_MAX, Vars};

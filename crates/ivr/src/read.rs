@@ -89,6 +89,16 @@ impl<'r, 'p, 't> Reader<'r, 'p, 't> {
         found.unwrap_or_else(|| Named { name: "".into(), line: 0 })
     }
 
+    /// A name that must be given and must not depend on a caller.
+    pub(crate) fn fixed(&mut self, key: &'static str) -> Named {
+        let name = self.name(key);
+        if name.name.contains("${") {
+            let span = self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span);
+            self.wrong(&span, format!("`{key}` cannot have variables: a caller must not choose it"));
+        }
+        name
+    }
+
     pub(crate) fn name_or(&mut self, key: &'static str, default: &str) -> Named {
         let found = self.find(key).and_then(|value| self.named(key, value));
         let line = self.page.line(&self.span.clone());

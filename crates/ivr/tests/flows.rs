@@ -1,6 +1,6 @@
 //! Verbs one by one, the limits, and every mistake that the check names.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod script;
 
@@ -377,6 +377,50 @@ fn a_transfer_says_why_and_has_a_way_back() {
     caller.done().expect(&["hangup done"]);
     let mut caller = script(text);
     caller.forget().key('2').expect(&["dequeue SelfService", "play en lost"]);
+}
+
+#[test]
+fn nothing_of_the_caller_is_printed() {
+    let text = r#"
+        [flow.f]
+        start = "a"
+        [flow.f.step.a]
+        verb = "gather"
+        prompts = [{ digits = "${caller}" }, "pin"]
+        into = "pin"
+        next = "b"
+        default = "b"
+        [flow.f.step.b]
+        verb = "hook"
+        url = "u"
+        params = { pin = "${pin}" }
+        next = "a"
+        failed = "a"
+    "#;
+    let now = base::Instant::ZERO;
+    let mut interpreter = ivr::Interpreter::new(Arc::new(good(text)), "f", &caller("gold", "en", false));
+    interpreter.handle(now, ivr::Input::Started);
+    let mut printed = String::new();
+    for digit in b"777777#" {
+        printed += &format!("{:?} {interpreter:?}", ivr::Input::Digit(*digit));
+        interpreter.handle(now, ivr::Input::Digit(*digit));
+        printed += &format!("{interpreter:?}");
+    }
+    while let Some(output) = interpreter.poll_output() {
+        printed += &format!("{output:?}");
+    }
+    // 55 is ASCII for 7.
+    for secret in ["138", "say-", "55", "777"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+}
+
+#[test]
+fn a_caller_cannot_choose_what_the_back_end_is_asked() {
+    let found = wrong(
+        "[flow.f]\nstart = \"a\"\n[flow.f.step.a]\nverb = \"hook\"\nurl = \"http://${caller}/\"\nnext = \"a\"\nfailed = \"a\"\n",
+    );
+    assert_eq!(found, ["f.toml:5: `url` cannot have variables: a caller must not choose it"]);
 }
 
 /// A parser of what people write: no text may make it panic.

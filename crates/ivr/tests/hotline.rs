@@ -1,6 +1,6 @@
 //! The flows of `config/hotline`: they are whole, every prompt can be made, and a caller can walk through them.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![expect(clippy::disallowed_methods, reason = "the test reads the example configuration")]
 
 mod script;
@@ -18,6 +18,7 @@ fn folder(name: &str) -> PathBuf {
 fn flows() -> Flows {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder("flows")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     paths.sort();
     let files: Vec<(String, String)> = paths
         .iter()

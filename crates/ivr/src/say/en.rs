@@ -181,7 +181,7 @@ fn time(hour: u8, minute: u8, out: &mut Vec<Piece>) {
     if hour > 23 || minute > 59 {
         return;
     }
-    let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
+    let twelve = if hour.is_multiple_of(12) { 12 } else { hour % 12 };
     whole(u64::from(twelve), out);
     if minute > 0 {
         if minute < 10 {

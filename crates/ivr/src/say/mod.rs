@@ -92,7 +92,8 @@ pub fn pieces(language: Language) -> Vec<Piece> {
 impl Date {
     /// Whether people have such a day (29 February is allowed when the year is not said or a leap year).
     pub const fn is_real(self) -> bool {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let leap =
+            self.year.is_multiple_of(4) && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
         let days = match self.month {
             2 if leap => 29,
             2 => 28,

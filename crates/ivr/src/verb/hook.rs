@@ -37,7 +37,7 @@ impl Behaviour for Hook {
 
     fn read(step: &mut Reader<'_, '_, '_>) -> Self {
         Hook {
-            url: step.name("url"),
+            url: step.fixed("url"),
             params: step.templates("params"),
             results: step.variables("results"),
             timeout_ms: step.count("timeout_ms", 2000, 100..=2000),

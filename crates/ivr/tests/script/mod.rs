@@ -1,6 +1,6 @@
 //! Dialogues as readable scripts: what the caller does, what the switch is asked to do, and a clock.
 
-#![allow(missing_docs, dead_code, unreachable_pub)]
+#![allow(missing_docs, dead_code, unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
 
