@@ -4,7 +4,7 @@ use base::UnixMillis;
 use sqlx::QueryBuilder;
 
 use crate::calls::{clean, signed, unsigned};
-use crate::db::{Store, on};
+use crate::db::Store;
 use crate::error::StoreError;
 
 /// Changes of one INSERT.
@@ -88,7 +88,8 @@ impl Store {
         on!(self, writer, |pool, Db| {
             let mut transaction = pool.begin().await?;
             for chunk in changes.chunks(ROWS_PER_INSERT) {
-                let mut insert = QueryBuilder::<Db>::new("INSERT INTO agent_changes (number, at, state, reason) ");
+                let mut insert =
+                    QueryBuilder::<Db>::new("INSERT INTO agent_changes (number, at, state, reason) ");
                 insert.push_values(chunk, |mut row, change| {
                     row.push_bind(clean(&change.number))
                         .push_bind(signed(change.at.0))

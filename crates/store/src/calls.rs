@@ -4,7 +4,7 @@ use base::{CallKey, Pii, TierKey, UnixMillis};
 use call::record::{CallRecord, Outcome};
 use sqlx::QueryBuilder;
 
-use crate::db::{Store, on};
+use crate::db::Store;
 use crate::error::StoreError;
 use crate::stored;
 
@@ -114,12 +114,14 @@ impl Store {
                 });
                 insert.push(" ON CONFLICT (key) DO NOTHING");
                 new += insert.build().execute(&mut *transaction).await?.rows_affected();
-                let surveyed: Vec<&CallRecord> = chunk.iter().filter(|record| record.survey.is_some()).collect();
+                let surveyed: Vec<&CallRecord> =
+                    chunk.iter().filter(|record| record.survey.is_some()).collect();
                 if surveyed.is_empty() {
                     continue;
                 }
-                let mut insert =
-                    QueryBuilder::<Db>::new("INSERT INTO surveys (call, at, score, tier_name, queue, agent) ");
+                let mut insert = QueryBuilder::<Db>::new(
+                    "INSERT INTO surveys (call, at, score, tier_name, queue, agent) ",
+                );
                 insert.push_values(surveyed, |mut row, record| {
                     row.push_bind(record.key.0.cast_signed())
                         .push_bind(signed(record.ended.0))

@@ -5,7 +5,7 @@ use call::directory::Customer;
 use sqlx::QueryBuilder;
 
 use crate::calls::clean;
-use crate::db::{Store, on};
+use crate::db::Store;
 use crate::error::StoreError;
 
 /// Rows of one INSERT: seven values each, below both backends' limits for bound values.

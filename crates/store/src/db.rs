@@ -15,6 +15,25 @@ use tokio::sync::OnceCell;
 use crate::error::{StoreError, UrlFault};
 use crate::migrations;
 
+/// Runs a body on the reading or writing pool of whichever backend is open. In the body `$pool` is the
+/// pool and `$Db` the backend's type.
+macro_rules! on {
+    ($store:expr, $side:ident, |$pool:ident, $Db:ident| $body:block) => {
+        match $store.db().await? {
+            $crate::db::Db::Sqlite { $side: $pool, .. } => {
+                #[allow(dead_code)]
+                type $Db = sqlx::Sqlite;
+                $body
+            }
+            $crate::db::Db::Postgres($pool) => {
+                #[allow(dead_code)]
+                type $Db = sqlx::Postgres;
+                $body
+            }
+        }
+    };
+}
+
 /// Connections that read from SQLite at once. Writing is one connection: SQLite has one writer.
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL.
@@ -114,26 +133,6 @@ impl Store {
         Ok(&self.0.db)
     }
 }
-
-/// Runs a body on the reading or writing pool of whichever backend is open. In the body `$pool` is the
-/// pool and `$Db` the backend's type.
-macro_rules! on {
-    ($store:expr, $side:ident, |$pool:ident, $Db:ident| $body:block) => {
-        match $store.db().await? {
-            $crate::db::Db::Sqlite { $side: $pool, .. } => {
-                #[allow(dead_code)]
-                type $Db = sqlx::Sqlite;
-                $body
-            }
-            $crate::db::Db::Postgres($pool) => {
-                #[allow(dead_code)]
-                type $Db = sqlx::Postgres;
-                $body
-            }
-        }
-    };
-}
-pub(crate) use on;
 
 fn sqlite(url: &str, path: &str) -> Result<Db, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url(UrlFault::Form))?;

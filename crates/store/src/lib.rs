@@ -4,11 +4,12 @@
 //!
 //! A [`Store`] belongs to the tokio runtime that it is used on; a second runtime opens its own.
 
+#[macro_use]
+mod db;
+
 mod agents;
 mod calls;
 mod customers;
-#[macro_use]
-mod db;
 mod error;
 mod import;
 mod journey;

@@ -3,7 +3,7 @@
 use base::UnixMillis;
 
 use crate::calls::{signed, unsigned};
-use crate::db::{Store, on};
+use crate::db::Store;
 use crate::error::StoreError;
 
 /// The survey answers of one tier.
@@ -22,7 +22,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn survey_totals(&self, from: UnixMillis, to: UnixMillis) -> Result<Vec<SurveyTotals>, StoreError> {
+    pub async fn survey_totals(
+        &self,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Result<Vec<SurveyTotals>, StoreError> {
         const SQL: &str = "SELECT tier_name, COUNT(*), CAST(AVG(score) AS DOUBLE PRECISION) FROM surveys \
                            WHERE at >= $1 AND at < $2 GROUP BY tier_name ORDER BY tier_name";
         let rows = on!(self, reader, |pool, Db| {

@@ -25,6 +25,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut reader: Reader, store: Store) {
         let lines_max = shared.config.batch_max.max(1);
         let Some((back, read)) = blocking(reader, move |reader| reader.read(lines_max)).await else { return };
         reader = back;
+        shared.free(reader.take_freed());
         let batch = match read {
             Ok(batch) => batch,
             Err(error) => {
@@ -105,7 +106,7 @@ async fn deliver(shared: &Shared, reader: Reader, store: &Store, batch: Batch) -
     counts.rejected.fetch_add(rejected, Ordering::AcqRel);
     counts.corrupt.fetch_add(corrupt, Ordering::AcqRel);
     counts.on_disk.fetch_sub(count.min(counts.on_disk.load(Ordering::Acquire)), Ordering::AcqRel);
-    counts.disk_bytes.fetch_sub(disk_bytes.min(counts.disk_bytes.load(Ordering::Acquire)), Ordering::AcqRel);
+    shared.free(disk_bytes);
     shared.settled.notify_waiters();
     Some((reader, true))
 }

@@ -19,10 +19,15 @@ const CLOSING_ATTEMPTS: u32 = 5;
 pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<CallRecord>) {
     let mut records = Vec::new();
     let mut lines = Vec::new();
+    // Whether it was closing already one idle time ago: a push that had just looked is through by then.
+    let mut was_closing = false;
     loop {
         match ring.recv_timeout(IDLE) {
             Ok(record) => records.push(record),
-            Err(RecvTimeoutError::Timeout) if !shared.closing.load(Ordering::Acquire) => continue,
+            Err(RecvTimeoutError::Timeout) if !was_closing => {
+                was_closing = shared.closing.load(Ordering::Acquire);
+                continue;
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }
         while records.len() < shared.config.batch_max
@@ -33,6 +38,9 @@ pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<CallR
         let kept = encode_within_limit(shared, &records, &mut lines);
         if kept > 0 {
             write(shared, &mut appender, &lines, kept);
+        }
+        if kept < records.len() as u64 && appender.close_segment().is_ok() {
+            shared.appended.notify_one();
         }
         shared.counts.taken.fetch_add(records.len() as u64, Ordering::AcqRel);
         records.clear();

@@ -34,9 +34,8 @@ pub(crate) fn append(record: &CallRecord, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(b"00000000 ");
     stored::to_json(record, out);
-    let (head, json) = out.split_at_mut((start + 9).min(out.len()));
-    let sum = format!("{:08x}", crc32(json));
-    if let Some(place) = head.get_mut(start..start + 8) {
+    let sum = format!("{:08x}", crc32(out.get(start + 9..).unwrap_or_default()));
+    if let Some(place) = out.get_mut(start..start + 8) {
         place.copy_from_slice(sum.as_bytes());
     }
     out.push(b'\n');

@@ -279,6 +279,12 @@ impl Shared {
         }
     }
 
+    /// Segments of so many bytes were removed.
+    pub(crate) fn free(&self, bytes: u64) {
+        let freed = |now: u64| Some(now.saturating_sub(bytes));
+        let _ = self.counts.disk_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, freed);
+    }
+
     /// Counts a lost record and says so in the log, at most once a second.
     pub(crate) fn refuse(&self, why: &'static str) {
         let refused = self.counts.refused.fetch_add(1, Ordering::AcqRel) + 1;

@@ -59,7 +59,7 @@ pub(crate) struct Reader {
     dir: PathBuf,
     position: Position,
     file: Option<File>,
-    /// Bytes of segments removed since the last [`Reader::advance`].
+    /// See [`Reader::take_freed`].
     freed: u64,
     durable: Arc<Durable>,
     _lock: Arc<File>,
@@ -112,8 +112,12 @@ impl Folder {
         let lock = Arc::new(lock);
         let last = segments.last().map_or(position.segment, |&(number, _)| number.max(position.segment));
         let first = segments.first().map_or(last + 1, |&(number, _)| number);
-        let position =
-            if first == position.segment { position } else { Position { segment: first, offset: 0 } };
+        // A place that does not exist is no place: better to repeat a segment than to skip one.
+        let exists = |&(number, len): &(u64, u64)| number == position.segment && position.offset <= len;
+        let position = match segments.first() {
+            Some(segment) if exists(segment) => position,
+            _ => Position { segment: first, offset: 0 },
+        };
         let waiting = count_waiting(&dir, &segments, position).map_err(SpoolError::Folder)?;
         let bytes: u64 = segments.iter().map(|&(_, len)| len).sum();
         shared.counts.on_disk.store(waiting, Ordering::Release);
@@ -121,6 +125,7 @@ impl Folder {
         let durable = Arc::new(Durable::default());
         let segment = last + 1;
         let file = private(&path(&dir, segment), false).map_err(SpoolError::Folder)?;
+        File::open(&dir).and_then(|dir| dir.sync_all()).map_err(SpoolError::Folder)?;
         durable.segment.store(segment, Ordering::Release);
         let segment_max = SEGMENT_BYTES_MAX.min(shared.config.bytes_max / 8).max(1);
         let appender = Appender {
@@ -151,6 +156,12 @@ impl Appender {
         self.len += lines.len() as u64;
         self.durable.len.store(self.len, Ordering::Release);
         Ok(())
+    }
+
+    /// Closes the present segment if there is anything in it, so that it can be removed once delivered. At
+    /// the disk's limit nothing is appended any more, and an open segment would hold its bytes for ever.
+    pub(crate) fn close_segment(&mut self) -> io::Result<()> {
+        if self.len > 0 { self.roll() } else { Ok(()) }
     }
 
     fn roll(&mut self) -> io::Result<()> {
@@ -241,7 +252,7 @@ impl Reader {
     /// with is removed. Returns the bytes that became free.
     pub(crate) fn advance(&mut self, end: Position) -> u64 {
         self.position = end;
-        let mut freed = core::mem::take(&mut self.freed);
+        let mut freed = 0;
         let writing = self.durable.segment.load(Ordering::Acquire);
         let len = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
         if end.segment < writing && len == Some(end.offset) {
@@ -265,6 +276,11 @@ impl Reader {
             file.write_all(b"\n")?;
         }
         Ok(())
+    }
+
+    /// Bytes of segments that [`Reader::read`] found delivered and removed since the last call.
+    pub(crate) fn take_freed(&mut self) -> u64 {
+        core::mem::take(&mut self.freed)
     }
 
     /// Removes a segment that is delivered as a whole; returns its size.
