@@ -1,5 +1,7 @@
 //! Real sockets on loopback, real threads; every wait is for an event and has a limit.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: failing is their way to report")]
+
 mod kit;
 
 use std::net::{SocketAddr, UdpSocket};

@@ -88,8 +88,7 @@ impl Running {
         self.lap = lap;
         let (id, expect) = (self.stream.id, self.stream.expect);
         self.report = StreamReport { id, expect, ..StreamReport::default() };
-        let last = self.heard.last.take();
-        self.heard = Heard { last, ..Heard::default() };
+        self.heard = Heard::default();
     }
 
     /// Sends the next packet. `false` if the kernel refused it.
@@ -125,11 +124,11 @@ impl Running {
             return;
         };
         match (Probe::read(payload), self.stream.expect) {
+            // Under way since before the measured interval.
+            (Some(probe), _) if probe.lap != self.lap => {}
             (Some(probe), Expect::Stream(source)) if probe.stream == source => {
-                if probe.lap == self.lap {
-                    self.count_rtp(header, arrived_nanos);
-                    self.count_probe(probe, arrived_nanos, all);
-                }
+                self.count_rtp(header, arrived_nanos);
+                self.count_probe(probe, arrived_nanos, all);
             }
             (Some(_), _) => self.report.bleed += 1,
             (None, Expect::Voice) => {
