@@ -25,7 +25,7 @@ pub use check::Violation;
 pub use views::AgentView;
 
 /// While a reserve holds calls back, it is looked at again at least this often.
-const RESERVE_LOOK: Duration = Duration::from_secs(1);
+const RESERVE_LOOK: Duration = Duration::from_secs(10);
 
 /// The call distributor of one routing domain.
 ///
@@ -105,6 +105,11 @@ impl Engine {
 
     /// What happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
+        // Lots are drawn when a caller comes or an agent may be free; drawn more often, a fractional reserve would
+        // lose its agents to the first lucky draw.
+        if !matches!(input, Input::PickedUp { .. } | Input::Answered { .. } | Input::Abandon { .. }) {
+            self.policy.begin();
+        }
         match input {
             Input::Login { agent } => self.login(now, agent),
             Input::Logout { agent } => self.logout(now, agent),
@@ -129,6 +134,7 @@ impl Engine {
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some((_, timer)) = self.timers.pop_expired(now) {
+            self.policy.begin();
             match timer {
                 Timer::Agent(agent) => self.agent_timeout(now, agent),
                 Timer::Engaged(agent) => self.engaged_timeout(now, agent),

@@ -21,6 +21,8 @@ const SOFTENING_S: f64 = 0.5;
 pub(super) struct Debt3 {
     tiers: Vec<Tier>,
     rng: Rng,
+    /// In `[0, 1)`, drawn once per event: a fraction of an agent is an agent for that fraction of events.
+    lot: f64,
 }
 
 #[derive(Debug)]
@@ -49,12 +51,11 @@ impl Key {
 impl Debt3 {
     pub(super) fn new(tiers: &[Contract], rng: Rng) -> Self {
         let tier = |terms: &Contract| Tier { terms: *terms, floor: 0.0, target: 0.0, reserve: 0.0 };
-        Debt3 { tiers: tiers.iter().map(tier).collect(), rng }
+        Debt3 { tiers: tiers.iter().map(tier).collect(), rng, lot: 0.0 }
     }
 
-    /// Agents to keep free for tiers above `head`'s that this agent could serve. The fraction is dithered, so
-    /// that half an agent is one agent half of the time.
-    fn need(&self, head: &Head, dither: f64) -> u32 {
+    /// Agents to keep free for tiers above `head`'s that this agent could serve.
+    fn need(&self, head: &Head) -> u32 {
         let above = self.tiers.iter().take(head.tier).enumerate();
         let reserve = above
             .filter(|(tier, _)| {
@@ -67,7 +68,7 @@ impl Debt3 {
             reason = "0 <= reserve <= reserve_max"
         )]
         let whole = reserve.floor() as u32;
-        whole.saturating_add(u32::from(dither < reserve.fract()))
+        whole.saturating_add(u32::from(self.lot < reserve.fract()))
     }
 }
 
@@ -120,19 +121,24 @@ impl Policy for Debt3 {
         tier.target = (tier.target - tier.terms.target).max(least);
     }
 
+    fn begin(&mut self) {
+        if self.reserves() {
+            self.lot = self.rng.unit();
+        }
+    }
+
     fn reserves(&self) -> bool {
         self.tiers.iter().any(|tier| tier.reserve > 0.0)
     }
 
     fn choose(&mut self, heads: &[Head], ranks: &mut Vec<Rank>) -> Option<usize> {
-        let dither = if self.reserves() { self.rng.unit() } else { 1.0 };
         let mut best: Option<(usize, Key)> = None;
         for (at, head) in heads.iter().enumerate() {
             let Some(tier) = self.tiers.get(head.tier) else {
                 ranks.push(Rank::Plain);
                 continue;
             };
-            let need = self.need(head, dither);
+            let need = self.need(head);
             // Floors override the reserve.
             if need > 0 && head.idle <= need && tier.floor <= 0.0 && !head.dedicated {
                 ranks.push(Rank::Reserve { need, idle: head.idle });

@@ -73,6 +73,8 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
     fn answered(&mut self, _tier: usize) {}
     /// A call of the tier left by its own choice: as if it had not been offered.
     fn undone(&mut self, _tier: usize) {}
+    /// A new event: the lot that a fractional reserve is drawn by holds for all decisions of one event.
+    fn begin(&mut self) {}
     /// Whether free agents are being kept back now, so that [`Head::idle`] matters.
     fn reserves(&self) -> bool {
         false

@@ -14,15 +14,15 @@ use acd::{
 };
 use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Seed, SkillKey, TierKey};
 
-pub const TIERS: [&str; 4] = ["diamond", "gold", "silver", "ordinary"];
+pub(crate) const TIERS: [&str; 4] = ["diamond", "gold", "silver", "ordinary"];
 
 /// Seconds.
-pub fn s(secs: u64) -> Duration {
+pub(crate) fn s(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// Agents 1..=n, each serving queues 0 and 1, tiers of a hotline, no wrap-up.
-pub fn house(agents: u32) -> Config {
+pub(crate) fn house(agents: u32) -> Config {
     Config {
         queues: vec![
             QueueConfig::new(QueueKey(0), "service"),
@@ -36,7 +36,7 @@ pub fn house(agents: u32) -> Config {
     }
 }
 
-pub fn agent(key: u32, queues: &[u16], skills: &[(u16, u8)]) -> AgentConfig {
+pub(crate) fn agent(key: u32, queues: &[u16], skills: &[(u16, u8)]) -> AgentConfig {
     AgentConfig {
         key: AgentKey(key),
         name: format!("Agent {key}").into(),
@@ -45,16 +45,16 @@ pub fn agent(key: u32, queues: &[u16], skills: &[(u16, u8)]) -> AgentConfig {
     }
 }
 
-pub struct World {
-    pub engine: Engine,
-    pub now: Instant,
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) now: Instant,
     /// What came out and was not foretold yet.
     heard: VecDeque<(Instant, String)>,
 }
 
 impl World {
     /// Everybody's phone is registered; everybody is logged out.
-    pub fn new(config: Config) -> World {
+    pub(crate) fn new(config: Config) -> World {
         let agents: Vec<AgentKey> = config.agents.iter().map(|agent| agent.key).collect();
         let engine = Engine::new(config, Seed([1, 2]));
         let mut world = World { engine, now: Instant::ZERO, heard: VecDeque::new() };
@@ -64,7 +64,7 @@ impl World {
         world
     }
 
-    pub fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         self.engine.handle(self.now, input);
         self.listen();
     }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    pub fn run_until(&mut self, until: Instant) {
+    pub(crate) fn run_until(&mut self, until: Instant) {
         while let Some((at, _)) = self.engine.poll_timeout().filter(|(at, _)| *at <= until) {
             self.now = at.max(self.now);
             self.engine.handle_timeout(self.now);
@@ -91,7 +91,7 @@ impl World {
 
     /// Runs a script.
     #[track_caller]
-    pub fn script(&mut self, script: &str) {
+    pub(crate) fn script(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (at, rest) = match line.split_once(' ') {
                 Some((at, rest)) if at.parse::<f64>().is_ok() => (at.parse::<f64>().ok(), rest),
@@ -188,7 +188,7 @@ fn caller(words: &[&str]) -> Caller {
     caller
 }
 
-pub fn state_word(state: AgentState) -> String {
+pub(crate) fn state_word(state: AgentState) -> String {
     match state {
         AgentState::LoggedOut => "logged-out".to_owned(),
         AgentState::NotReady { reason, until: None } => format!("not-ready:{reason}"),
@@ -203,7 +203,7 @@ pub fn state_word(state: AgentState) -> String {
 }
 
 /// What a driver must act on, in words; states and decisions are asked for elsewhere.
-pub fn words(output: &Output) -> Option<String> {
+pub(crate) fn words(output: &Output) -> Option<String> {
     Some(match output {
         Output::Present { call, agent, .. } => format!("present {} to {}", call.0, agent.0),
         Output::Withdraw { call, agent, why } => {
@@ -236,7 +236,7 @@ pub fn words(output: &Output) -> Option<String> {
 
 /// Runs a script in a house.
 #[track_caller]
-pub fn play(config: Config, script: &str) -> World {
+pub(crate) fn play(config: Config, script: &str) -> World {
     let mut world = World::new(config);
     world.script(script);
     world
