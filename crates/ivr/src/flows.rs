@@ -1,5 +1,6 @@
 //! All flows of one configuration.
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,10 +35,17 @@ pub struct Vocabulary {
 }
 
 /// Every flow, and which number and tier enters where.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Flows {
     pub(crate) flows: BTreeMap<Name, Flow>,
     pub(crate) entries: BTreeMap<Name, Entry>,
+}
+
+/// How many: an interpreter's `Debug` should fit on a page.
+impl fmt::Debug for Flows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} flows", self.flows.len())
+    }
 }
 
 /// One flow.

@@ -116,6 +116,11 @@ impl Interpreter {
         matches!(self.phase, Phase::Over)
     }
 
+    /// Whether the voices are joined: the flow waits for [`Input::AgentHungUp`] and has no deadline of its own.
+    pub fn is_joined(&self) -> bool {
+        matches!(self.phase, Phase::Joined { .. })
+    }
+
     fn started(&mut self) {
         if let Phase::Outside { flow } = &self.phase {
             let to = To::Flow(flow.clone());
@@ -160,7 +165,7 @@ impl Interpreter {
             return;
         }
         let Phase::Running { step, .. } = &self.phase else { return };
-        if !matches!(step.verb, Verb::Enqueue(_)) {
+        if !matches!(step.verb, Verb::Enqueue(_) | Verb::Transfer(_)) {
             return;
         }
         match flow.filter(|flow| self.flows.contains(flow)) {

@@ -380,6 +380,35 @@ fn a_transfer_says_why_and_has_a_way_back() {
 }
 
 #[test]
+fn a_transfer_to_a_queue_waits_there_like_any_caller() {
+    let text = r#"
+        [flow.f]
+        start = "a"
+        [flow.f.step.a]
+        verb = "transfer"
+        queue = "vip"
+        prompts = "why"
+        failed = "lost"
+        after = "thanks"
+        [flow.f.step.lost]
+        verb = "hangup"
+        prompts = "lost"
+        [flow.f.step.thanks]
+        verb = "hangup"
+        prompts = "thanks"
+    "#;
+    let mut caller = script(text);
+    caller.done().expect(&["play en why", "music en music", "transfer Queue(\"vip\")"]);
+    assert_eq!(caller.queue(), Some("vip"));
+    caller.agent("12").expect(&["play en agent-before say-1 say-2 agent-after"]);
+    caller.requeued().expect(&["music en music"]);
+    caller.agent("13").done().forget();
+    caller.agent_hangs_up().expect(&["play en thanks"]);
+    let mut caller = script(text);
+    caller.done().forget().left("time", None).expect(&["play en lost"]);
+}
+
+#[test]
 fn nothing_of_the_caller_is_printed() {
     let text = r#"
         [flow.f]

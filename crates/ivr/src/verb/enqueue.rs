@@ -64,7 +64,6 @@ impl Behaviour for Enqueue {
     fn read(step: &mut Reader<'_, '_, '_>) -> Self {
         let classes =
             [("normal", Class::Normal), ("complaint", Class::Complaint), ("emergency", Class::Emergency)];
-        let report = [("prompt", "agent-before"), ("digits", "${agent}"), ("prompt", "agent-after")];
         Enqueue {
             queue: step.name("queue"),
             skills: step.levels("skills"),
@@ -78,7 +77,7 @@ impl Behaviour for Enqueue {
             comfort: step.words("comfort"),
             comfort_every_ms: step.count("comfort_every_ms", 30_000, 5000..=600_000),
             keys: step.keys("keys"),
-            report: step.words_or("report", &report),
+            report: step.words_or("report", super::REPORT),
             overflow: step.target("overflow"),
             no_agents: step.target_or("no_agents"),
             full: step.target_or("full"),

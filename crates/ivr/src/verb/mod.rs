@@ -24,6 +24,10 @@ pub(crate) trait Behaviour: Debug + Sized {
     fn on(&self, run: &mut Self::Run, desk: &mut Desk, event: Event) -> Next;
 }
 
+/// "Agent 1024 is at your service": what a step that leads to an agent speaks if it says nothing else.
+const REPORT: &[(&str, &str)] =
+    &[("prompt", "agent-before"), ("digits", "${agent}"), ("prompt", "agent-after")];
+
 /// What a step refers to, for the check of the whole.
 #[derive(Debug, Default)]
 pub(crate) struct Refs<'a> {
@@ -111,6 +115,7 @@ impl Verb {
     pub(crate) fn report(&self) -> Option<&Words> {
         match self {
             Verb::Enqueue(enqueue) => Some(enqueue.report()),
+            Verb::Transfer(transfer) => Some(transfer.report()),
             _ => None,
         }
     }
