@@ -206,7 +206,12 @@ fn start_line(bytes: &[u8], span: Span, limits: &Limits) -> Result<Line, Defect>
         let (code, reason) = lex::split_once(rest, b' ');
         let code = lex::decimal(code).filter(|_| code.len() == 3).and_then(|code| u16::try_from(code).ok());
         let code = code.filter(|code| (100..700).contains(code)).ok_or(Defect::StartLine)?;
-        return Ok(Line::Response { code, reason: span_in(bytes, reason.unwrap_or_default()) });
+        let reason = reason.unwrap_or_default();
+        // Any text but control characters (RFC 3261 §25.1): it is shown to people.
+        if reason.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+            return Err(Defect::StartLine);
+        }
+        return Ok(Line::Response { code, reason: span_in(bytes, reason) });
     }
     let method = Method::from_bytes(first).ok_or(Defect::StartLine)?;
     let (uri, protocol) = lex::split_once(rest, b' ');

@@ -6,8 +6,10 @@ use crate::message::lex::{self, Params};
 /// Parameters that, if only one URI has them, make the two different.
 const MUST_MATCH: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
-/// How many headers of two URIs are compared; URIs with more are never equivalent.
+/// How many headers, and how many parameters, are compared: the cost is their product. URIs with more are
+/// never equivalent.
 const HEADERS_MAX: usize = 16;
+const PARAMS_MAX: usize = 32;
 
 pub(super) fn equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     match (a.scheme, b.scheme) {
@@ -44,14 +46,19 @@ fn same_escaped(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
 
 /// One direction: every parameter of `a` fits `b`.
 fn params(a: Params<'_>, b: Params<'_>) -> bool {
-    a.iter().all(|param| match b.get(param.name) {
-        Some(other) => match (param.value, other.value) {
-            (Some(a), Some(b)) => lex::unescape(a).eq_ignore_ascii_case(&lex::unescape(b)),
-            (None, None) => true,
-            _ => false,
-        },
-        None => !MUST_MATCH.iter().any(|name| name.eq_ignore_ascii_case(param.name)),
-    })
+    within_limit(a)
+        && a.iter().all(|param| match b.get(param.name) {
+            Some(other) => match (param.value, other.value) {
+                (Some(a), Some(b)) => lex::unescape(a).eq_ignore_ascii_case(&lex::unescape(b)),
+                (None, None) => true,
+                _ => false,
+            },
+            None => !MUST_MATCH.iter().any(|name| name.eq_ignore_ascii_case(param.name)),
+        })
+}
+
+fn within_limit(params: Params<'_>) -> bool {
+    params.iter().nth(PARAMS_MAX).is_none()
 }
 
 /// Headers are never ignored; their order is.
@@ -75,7 +82,9 @@ fn tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
             .collect::<Vec<_>>()
     };
     let all_in = |a: Params<'_>, b: Params<'_>| {
-        a.iter().all(|param| b.get(param.name).is_some_and(|other| same_case_blind(param.value, other.value)))
+        within_limit(a)
+            && a.iter()
+                .all(|param| b.get(param.name).is_some_and(|other| same_case_blind(param.value, other.value)))
     };
     digits(a) == digits(b) && all_in(a.params, b.params) && all_in(b.params, a.params)
 }
