@@ -293,6 +293,52 @@ fn a_caller_who_leaves_while_it_rings_frees_the_agent_for_the_next() {
 }
 
 #[test]
+fn who_was_only_rung_keeps_his_turn() {
+    play(
+        house(2),
+        "0 ready 1
+         1 ready 2
+         2 call 7 gold
+         -> present 7 to 1
+         5 abandon 7
+         -> withdraw 7 from 1 caller-gone
+         6 call 8 gold
+         -> present 8 to 1",
+    );
+}
+
+/// A reserve keeps the free agent for the diamonds of a bad hour, but not for ever when none comes.
+#[test]
+fn a_reserve_in_vain_is_given_up() {
+    let mut config = house(1);
+    config.policy = PolicyKind::Debt3;
+    config.tiers[0].reserve_max = 2.0;
+    config.tiers[3].floor = 0.0;
+    let mut world = World::new(config);
+    for call in 100..150 {
+        world.input(Input::Offer { call: CallKey(call), caller: acd::Caller::new(TierKey(0), QueueKey(0)) });
+        world.input(Input::Abandon { call: CallKey(call) });
+    }
+    assert_eq!(world.engine.tier_stats(TierKey(0)).unwrap().debts.unwrap().reserve, 2.0);
+    world.script(
+        "1 ready 1
+         2 call 1 ordinary
+         3 call 2 diamond
+         -> present 2 to 1
+         4 answers 1 2
+         5 ends 1 2",
+    );
+    world.run_until(base::Instant::from_secs(30));
+    assert_eq!(world.engine.agent(AgentKey(1)).unwrap().state, AgentState::Ready);
+    assert!(world.engine.counters().held_back > 0);
+    world.run_until(base::Instant::from_secs(400));
+    assert!(
+        matches!(world.engine.agent(AgentKey(1)).unwrap().state, AgentState::NotReady { .. }),
+        "he was rung"
+    );
+}
+
+#[test]
 fn voices_that_are_never_joined_do_not_hold_the_agent() {
     play(
         house(1),

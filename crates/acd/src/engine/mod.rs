@@ -24,8 +24,9 @@ use crate::tables::{Agent, AgentIx, Call, CallIx, Queue, QueueIx, Slab, Tier};
 pub use check::Violation;
 pub use views::AgentView;
 
-/// While a reserve holds calls back, it is looked at again at least this often.
-const RESERVE_LOOK: Duration = Duration::from_secs(10);
+/// When a reserve has held calls back for so long without a break, and no caller came for whom, it is given up:
+/// nobody waits for ever for a caller who does not come.
+const RESERVE_LOOK: Duration = Duration::from_secs(180);
 
 /// The call distributor of one routing domain.
 ///
@@ -141,7 +142,7 @@ impl Engine {
                 Timer::Call(call) => self.call_timeout(now, call),
                 Timer::Overflow(call) => self.overflow_timeout(now, call),
                 Timer::NoAgents(queue) => self.no_agents_timeout(now, queue),
-                Timer::Reserve => {}
+                Timer::Reserve => self.policy.held_in_vain(),
             }
             self.finish(now);
         }
@@ -192,6 +193,9 @@ impl Engine {
         self.duty_lost = false;
         if look {
             self.sweep(now);
+            if self.held_back && self.timers.get(Timer::Reserve).is_some() {
+                return;
+            }
             if self.held_back {
                 self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
             } else {

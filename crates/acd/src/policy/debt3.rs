@@ -31,6 +31,8 @@ struct Tier {
     floor: f64,
     target: f64,
     reserve: f64,
+    /// A call of the tier came since the reserve was last found to hold somebody back.
+    came: bool,
 }
 
 /// Greater goes first.
@@ -50,7 +52,8 @@ impl Key {
 
 impl Debt3 {
     pub(super) fn new(tiers: &[Contract], rng: Rng) -> Self {
-        let tier = |terms: &Contract| Tier { terms: *terms, floor: 0.0, target: 0.0, reserve: 0.0 };
+        let tier =
+            |terms: &Contract| Tier { terms: *terms, floor: 0.0, target: 0.0, reserve: 0.0, came: false };
         Debt3 { tiers: tiers.iter().map(tier).collect(), rng, lot: 0.0 }
     }
 
@@ -97,6 +100,7 @@ impl Tier {
 impl Policy for Debt3 {
     fn offered(&mut self, tier: usize) {
         let Some(tier) = self.tiers.get_mut(tier) else { return };
+        tier.came = true;
         let (terms, cap) = (tier.terms, tier.terms.debt_max);
         tier.floor = (tier.floor + terms.floor).min(cap);
         let owed = tier.target + terms.target;
@@ -124,6 +128,14 @@ impl Policy for Debt3 {
     fn begin(&mut self) {
         if self.reserves() {
             self.lot = self.rng.unit();
+        }
+    }
+
+    fn held_in_vain(&mut self) {
+        for tier in &mut self.tiers {
+            if !core::mem::take(&mut tier.came) {
+                tier.reserve = 0.0;
+            }
         }
     }
 

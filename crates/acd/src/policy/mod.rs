@@ -75,6 +75,8 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
     fn undone(&mut self, _tier: usize) {}
     /// A new event: the lot that a fractional reserve is drawn by holds for all decisions of one event.
     fn begin(&mut self) {}
+    /// Calls have been held back for a while without a break, and nobody came for whom.
+    fn held_in_vain(&mut self) {}
     /// Whether free agents are being kept back now, so that [`Head::idle`] matters.
     fn reserves(&self) -> bool {
         false
