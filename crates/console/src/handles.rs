@@ -42,7 +42,10 @@ pub struct Handles {
 
 impl fmt::Debug for Handles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handles").field("store", &self.store).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Handles")
+            .field("store", &self.store)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
