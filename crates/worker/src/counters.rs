@@ -122,4 +122,70 @@ counters! {
     panics,
     /// Processor time used by the thread, µs.
     cpu_us,
+    /// RTP packets accepted from peers.
+    rtp_in,
+    /// RTP packets sent, of any source.
+    rtp_out,
+    /// RTCP packets accepted from peers.
+    rtcp_in,
+    /// RTCP packets sent.
+    rtcp_out,
+    /// Dropped: from somebody else than the peer.
+    drops_stranger,
+    /// Dropped: not RTP or RTCP, or of a payload type that nobody agreed to.
+    drops_malformed,
+    /// Dropped: from the peer's address with another stream's source.
+    drops_wrong_ssrc,
+    /// Dropped: the listener's codec is another and not one we convert to.
+    drops_untranslatable,
+    /// Dropped: duplicates, and packets older than a change of source.
+    drops_stale,
+    /// Keys not sent: too many waited, or the peer takes none.
+    drops_digits,
+    /// 20 ms frames of prompts and music that were skipped because the thread came too late.
+    ticks_skipped,
+    /// Commands about legs that were not there.
+    commands_ignored,
+}
+
+/// The relay's own counters, as they are published here. A relay that starts over counts from zero
+/// again, so what its predecessors counted is kept and added.
+#[derive(Debug, Default)]
+pub(crate) struct RelayTotals {
+    before: [u64; RELAY.len()],
+}
+
+type Shown = fn(&Counters) -> &Counter;
+type Source = fn(&media::relay::Counters) -> u64;
+
+/// Where each counter of the relay is shown.
+const RELAY: [(Shown, Source); 12] = [
+    (|shown| &shown.rtp_in, |relay| relay.packets_in),
+    (|shown| &shown.rtp_out, |relay| relay.packets_out),
+    (|shown| &shown.rtcp_in, |relay| relay.rtcp_in),
+    (|shown| &shown.rtcp_out, |relay| relay.rtcp_out),
+    (|shown| &shown.drops_stranger, |relay| relay.strangers),
+    (|shown| &shown.drops_malformed, |relay| relay.malformed),
+    (|shown| &shown.drops_wrong_ssrc, |relay| relay.wrong_ssrc),
+    (|shown| &shown.drops_untranslatable, |relay| relay.untranslatable),
+    (|shown| &shown.drops_stale, |relay| relay.stale.wrapping_add(relay.no_leg)),
+    (|shown| &shown.drops_digits, |relay| relay.digits_dropped),
+    (|shown| &shown.ticks_skipped, |relay| relay.skipped_ticks),
+    (|shown| &shown.commands_ignored, |relay| relay.commands_ignored),
+];
+
+impl RelayTotals {
+    /// Publishes what `relay` has counted so far.
+    pub(crate) fn publish(&self, relay: &media::relay::Counters, shown: &Counters) {
+        for ((to, from), before) in RELAY.iter().zip(self.before) {
+            to(shown).set(before.wrapping_add(from(relay)));
+        }
+    }
+
+    /// Keeps what `relay` has counted: another one takes its place.
+    pub(crate) fn keep(&mut self, relay: &media::relay::Counters) {
+        for ((_, from), before) in RELAY.iter().zip(&mut self.before) {
+            *before = before.wrapping_add(from(relay));
+        }
+    }
 }

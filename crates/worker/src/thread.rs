@@ -11,7 +11,7 @@ use base::{Instant, LegKey, Rng};
 use media::relay::BindFailure;
 use media::{Channel, Command, Event, Relay, RelayConfig, Slot};
 
-use crate::counters::Counters;
+use crate::counters::{Counters, RelayTotals};
 use crate::net::{self, BATCH_MAX, Epoll, ReceiveBatch, Token};
 use crate::pool::PoolConfig;
 use crate::ring::{Inbox, Order, Outbox};
@@ -44,6 +44,7 @@ pub(crate) struct Thread {
     inbox: Arc<Inbox>,
     outbox: Outbox,
     counters: Arc<Counters>,
+    relay_totals: RelayTotals,
     batch: ReceiveBatch,
     /// Sockets to look at in this round.
     ready: Vec<Token>,
@@ -83,6 +84,7 @@ impl Thread {
             inbox,
             outbox,
             counters,
+            relay_totals: RelayTotals::default(),
             batch: ReceiveBatch::default(),
             ready: Vec::with_capacity(1024),
             again: Vec::with_capacity(1024),
@@ -174,6 +176,7 @@ impl Thread {
         }
         self.sockets.flush();
         self.report();
+        self.relay_totals.publish(self.relay.counters(), &self.counters);
         self.outbox.finish_round();
         self.count_processor_time();
     }
@@ -327,6 +330,7 @@ impl Thread {
     }
 
     fn start_over(&mut self) {
+        self.relay_totals.keep(self.relay.counters());
         self.relay = Relay::new(RelayConfig { legs_max: self.legs_max }, self.rng.next_seed());
         self.again.clear();
         for leg in self.sockets.remove_all() {

@@ -129,6 +129,7 @@ fn a_stranger_is_neither_heard_nor_spoken_to() {
     assert_eq!(stranger.hear_rest(), []);
     assert_eq!(neighbour.hear_rest(), []);
     assert_eq!(rig.remove(a).strangers, 15);
+    assert_eq!(rig.pool.total().drops_stranger, 15);
 }
 
 #[test]
