@@ -19,8 +19,9 @@ const CLIP: i32 = 32_635;
 
 /// The µ-law byte of a 16-bit linear sample.
 pub const fn encode(sample: i16) -> u8 {
-    let (magnitude, sign) = if sample < 0 { (-(sample as i32), 0x80u8) } else { (sample as i32, 0) };
-    let magnitude = if magnitude > CLIP { CLIP } else { magnitude } + BIAS;
+    // One's complement of 14 bits, as the ITU's reference software has it: both halves are alike.
+    let (magnitude, sign) = if sample < 0 { (!sample as i32, 0x80u8) } else { (sample as i32, 0) };
+    let magnitude = (if magnitude > CLIP { CLIP } else { magnitude } & !3) + BIAS;
     let segment = magnitude.ilog2() - 7;
     let step = (magnitude >> (segment + 3)) & 0x0F;
     !(sign | ((segment as u8) << 4) | step as u8)

@@ -1,11 +1,15 @@
 //! Prompts: recorded words, encoded once per codec when they are loaded, then only pointed at.
 
+mod resample;
+mod wav;
+
 use core::fmt;
 use std::sync::Arc;
 
 use base::PromptKey;
 
 use crate::Codec;
+use crate::codec::{g722, pcma, pcmu};
 
 /// The longest prompt or piece of music: 10 minutes (14.4 MB in memory).
 pub const PROMPT_MS_MAX: u32 = 10 * 60 * 1_000;
@@ -20,18 +24,53 @@ pub struct Prompt {
 
 impl Prompt {
     /// From a WAV file's bytes: 8 or 16 kHz, mono, 16-bit PCM.
-    pub fn from_wav(_bytes: &[u8]) -> Result<Prompt, WavError> {
-        Err(WavError::NotWav)
+    ///
+    /// G.711 of an 8 kHz file is the file's samples, one by one; other rates are filtered.
+    pub fn from_wav(bytes: &[u8]) -> Result<Prompt, WavError> {
+        let wav = wav::parse(bytes)?;
+        Ok(if wav.is_wideband {
+            Prompt::encode(&resample::halve(&wav.samples), &wav.samples)
+        } else {
+            Prompt::from_samples_8k(&wav.samples)
+        })
     }
 
-    /// From samples at 8 kHz: tones, tests.
-    pub fn from_samples_8k(_samples: &[i16]) -> Prompt {
-        Prompt::silence(0)
+    /// From samples at 8 kHz.
+    pub fn from_samples_8k(samples: &[i16]) -> Prompt {
+        Prompt::encode(samples, &resample::double(samples))
     }
 
     /// A pause.
-    pub fn silence(_duration_ms: u32) -> Prompt {
-        Prompt { pcma: Arc::from([]), pcmu: Arc::from([]), g722: Arc::from([]) }
+    pub fn silence(duration_ms: u32) -> Prompt {
+        let bytes = duration_ms.min(PROMPT_MS_MAX) as usize * 8;
+        let audio = |codec: Codec| codec.info().silence.iter().copied().cycle().take(bytes).collect();
+        Prompt { pcma: audio(Codec::Pcma), pcmu: audio(Codec::Pcmu), g722: audio(Codec::G722) }
+    }
+
+    /// Sines at once, each at `level` of full scale: ring-back, beeps, signals to look for in tests.
+    pub fn tone(hz: &[f64], level: f64, duration_ms: u32) -> Prompt {
+        let sample = |n: u32| {
+            let turn = core::f64::consts::TAU * f64::from(n) / 8_000.0;
+            let sum: f64 = hz.iter().map(|hz| (turn * hz).sin()).sum();
+            (sum * level * f64::from(i16::MAX)) as i16
+        };
+        let samples: Vec<i16> = (0..duration_ms.min(PROMPT_MS_MAX) * 8).map(sample).collect();
+        Prompt::from_samples_8k(&samples)
+    }
+
+    /// Encodes once per codec. `wide` has twice as many samples as `narrow`, or one less.
+    fn encode(narrow: &[i16], wide: &[i16]) -> Prompt {
+        let mut encoder = g722::Encoder::default();
+        let pair = |pair: &[i16]| match pair {
+            [first, second, ..] => encoder.encode([*first, *second]),
+            [last] => encoder.encode([*last, 0]),
+            [] => encoder.encode([0, 0]),
+        };
+        Prompt {
+            pcma: narrow.iter().map(|&sample| pcma::encode(sample)).collect(),
+            pcmu: narrow.iter().map(|&sample| pcmu::encode(sample)).collect(),
+            g722: wide.chunks(2).map(pair).collect(),
+        }
     }
 
     /// The audio in `codec`: 8 bytes per millisecond.
@@ -137,3 +176,6 @@ impl PromptTable {
         self.prompts.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
