@@ -6,6 +6,7 @@ mod kit;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base::LegKey;
@@ -265,4 +266,40 @@ fn a_dropped_pool_leaves_no_socket_open() {
     rig.wait_for_locked(leg);
     drop(rig);
     assert!(UdpSocket::bind(local).is_ok());
+}
+
+/// A stranger who sends as fast as he can gets a few packets looked at per round; others are heard in time.
+#[test]
+fn a_flood_at_one_leg_does_not_hold_up_another() {
+    let (flooded, local_a, local_b) =
+        (address("127.0.10.10:20000"), address("127.0.10.10:20002"), address("127.0.10.10:20004"));
+    let mut rig = Rig::new(&PoolConfig::default());
+    let (nobody, mut phone_a) = (Phone::new("127.0.10.10"), Phone::new("127.0.10.10"));
+    let phone_b = Phone::new("127.0.10.10");
+    rig.leg(3, flooded, &nobody);
+    let (a, b) = (rig.leg(1, local_a, &phone_a), rig.leg(2, local_b, &phone_b));
+    rig.send(Command::Bridge { a, b });
+    rig.settle(a);
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let flood = std::thread::spawn(move || {
+        let stranger = UdpSocket::bind("127.0.66.8:0").unwrap();
+        while !asked.load(Ordering::Relaxed) {
+            stranger.send_to(&[0x80; 172], flooded).unwrap();
+        }
+    });
+    phone_a.say(local_a, 0x11);
+    rig.wait_for_locked(a);
+    while rig.pool.total().rounds_flooded == 0 {
+        std::thread::yield_now();
+    }
+    for word in 0x30..0x60 {
+        phone_a.say(local_a, word);
+        phone_b.hear_byte(word);
+    }
+    stop.store(true, Ordering::Relaxed);
+    flood.join().unwrap();
+    assert_eq!(rig.remove(a).lost, 0);
+    let stats = rig.remove(LegKey(3));
+    assert!(stats.packets_in == 0 && stats.strangers > 0, "{stats:?}");
 }
