@@ -42,14 +42,15 @@ fn list(folder: &std::path::Path, filter: &store::CallFilter) -> Result<(), Fail
         let store = store::Store::open(&main.store.url).await.map_err(refused)?;
         let calls = store.calls(filter).await.map_err(refused)?;
         store.close().await;
-        print!("{}", store::calls_table(&calls, false));
+        print!("{}", store::calls_table(&calls));
         Ok(())
     })
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 fn show(folder: &std::path::Path, key: &str, reveal: bool) -> Result<(), Failure> {
-    let not_a_key = |_| Failure::Usage(format!("\"{key}\" is not a call's key as `usher calls list` prints it"));
+    let not_a_key =
+        |_| Failure::Usage(format!("\"{key}\" is not a call's key as `usher calls list` prints it"));
     let call = key.parse().map_err(not_a_key)?;
     let main = config::load_main(folder).map_err(Failure::Findings)?;
     crate::block_on(async {

@@ -50,6 +50,7 @@ pub enum CustomersCommand {
         /// Import the good rows even if some are bad.
         #[arg(long)]
         skip_bad: bool,
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -78,6 +79,7 @@ pub enum CallsCommand {
         /// Only with this outcome: answered, abandoned, self-service, …
         #[arg(long)]
         outcome: Option<String>,
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -88,6 +90,7 @@ pub enum CallsCommand {
         /// Print the caller's number too.
         #[arg(long)]
         reveal: bool,
+        /// Which configuration.
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -96,8 +99,8 @@ pub enum CallsCommand {
 /// Runs the command of this process.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(args) => crate::serve::run(&args.config),
-        Command::Check(args) => crate::config::check(&args.config),
+        Command::Serve(args) => crate::serve::run(&args),
+        Command::Check(args) => crate::config::check(&args),
         Command::Customers(command) => crate::customers::run(&command),
         Command::Calls(command) => crate::calls::run(&command),
     };
@@ -137,7 +140,7 @@ impl Failure {
                     eprintln!("{finding}");
                 }
                 let mistakes = if findings.len() == 1 { "mistake" } else { "mistakes" };
-                eprintln!("{} {mistakes}; nothing was started.", findings.len());
+                eprintln!("{} {mistakes}; nothing was done.", findings.len());
             }
             Failure::Usage(message) | Failure::System(message) => eprintln!("usher: {message}"),
         }

@@ -23,7 +23,8 @@ impl Copy {
                 }
             }
         }
-        std::os::unix::fs::symlink(original.join("prompts").canonicalize().unwrap(), folder.join("prompts")).unwrap();
+        std::os::unix::fs::symlink(original.join("prompts").canonicalize().unwrap(), folder.join("prompts"))
+            .unwrap();
         Copy(folder)
     }
 
@@ -88,7 +89,8 @@ fn all_mistakes_of_all_files_are_named_at_once() {
     ] {
         assert!(found.iter().any(|finding| finding.contains(expected)), "{expected:?} is not in {found:#?}");
     }
-    let with_lines = found.iter().filter(|finding| finding.split(':').nth(1).is_some_and(|n| n.parse::<u32>().is_ok()));
+    let with_lines =
+        found.iter().filter(|finding| finding.split(':').nth(1).is_some_and(|n| n.parse::<u32>().is_ok()));
     assert!(with_lines.count() >= 6, "{found:#?}");
 }
 
@@ -109,7 +111,8 @@ fn keys_survive_a_reload() {
     let before = load(&copy.0, &mut keys).unwrap_or_else(|findings| panic!("{findings:#?}")).settings;
     copy.edit("agents.toml", "number = \"1001\"", "number = \"2001\"");
     let after = load(&copy.0, &mut keys).unwrap_or_else(|findings| panic!("{findings:#?}")).settings;
-    let key = |settings: &call::Settings, number: &str| settings.agent_by_number(number).map(|agent| agent.key);
+    let key =
+        |settings: &call::Settings, number: &str| settings.agent_by_number(number).map(|agent| agent.key);
     assert_eq!(key(&before, "1002"), key(&after, "1002"));
     assert_eq!(key(&after, "1001"), None);
     assert_ne!(key(&before, "1001"), key(&after, "2001"));

@@ -33,7 +33,13 @@ pub struct Parts {
 }
 
 /// Builds the settings. Names that nobody knows become findings in the file `agents` or `queues`.
-pub fn settings(parts: &Parts, keys: &mut KeyBook, agents: Source<'_>, queues: &str, all: &Findings) -> Settings {
+pub fn settings(
+    parts: &Parts,
+    keys: &mut KeyBook,
+    agents: Source<'_>,
+    queues: &str,
+    all: &Findings,
+) -> Settings {
     number_everything(parts, keys);
     let main = &parts.main;
     let acd = distributor(parts, keys, agents, &Named { file: queues, findings: all });
@@ -53,14 +59,14 @@ pub fn settings(parts: &Parts, keys: &mut KeyBook, agents: Source<'_>, queues: &
             .collect(),
         default_tier: TierKey(u8::try_from(parts.tiers.len().saturating_sub(1)).unwrap_or(u8::MAX)),
         default_language: main.default_language.clone(),
-        entries: parts.flows.numbers().map(str::to_owned).collect(),
+        skills: skills_by_key(&keys.skills),
         flows: Arc::clone(&parts.flows),
         voices: Arc::clone(&parts.voices),
         features: main.features.iter().cloned().collect(),
         emergency: main.emergency.clone(),
         media: media(main, all),
         limits: main.limits,
-        announce_agent: main.announce_agent,
+        utc_offset_s: main.utc_offset_s,
     }
 }
 
@@ -90,7 +96,8 @@ impl Named<'_> {
         let found = names.find(name);
         if found.is_none() {
             let hint = nearest(name, names.all());
-            self.findings.push(Finding::new(self.file, format!("{of}: no {kind} is called \"{name}\"{hint}")));
+            self.findings
+                .push(Finding::new(self.file, format!("{of}: no {kind} is called \"{name}\"{hint}")));
         }
         found
     }
@@ -102,6 +109,14 @@ fn queue_key(number: usize) -> QueueKey {
 
 fn skill_key(number: usize) -> SkillKey {
     SkillKey(u16::try_from(number).unwrap_or(u16::MAX))
+}
+
+/// Every skill ever named; the index is its key.
+fn skills_by_key(skills: &Names) -> Vec<String> {
+    let mut by_key: Vec<(usize, &str)> =
+        skills.all().filter_map(|name| skills.find(name).map(|number| (number, name))).collect();
+    by_key.sort_unstable();
+    by_key.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 fn agent_key(names: &Names, number: &str) -> AgentKey {
@@ -219,9 +234,10 @@ fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {
             session_min: Duration::from_secs(main.sip.min_se_s.into()),
             registration_min: Duration::from_secs(registration_min.into()),
             registration_max: Duration::from_secs(registration_max.into()),
-            registration_default: usual
-                .registration_default
-                .clamp(Duration::from_secs(registration_min.into()), Duration::from_secs(registration_max.into())),
+            registration_default: usual.registration_default.clamp(
+                Duration::from_secs(registration_min.into()),
+                Duration::from_secs(registration_max.into()),
+            ),
             retry_after_s: main.limits.retry_after_s,
             ..usual
         },
@@ -277,7 +293,7 @@ fn queue(entry: &super::queues::Queue, keys: &KeyBook) -> Queue {
 
 fn media(main: &Main, findings: &Findings) -> MediaSettings {
     let known: BTreeMap<&str, media::Codec> =
-        media::Codec::ALL.iter().map(|&codec| (codec.name(), codec)).collect();
+        media::codec::TABLE.iter().map(|info| (info.name, info.codec)).collect();
     let mut codecs = Vec::new();
     for name in &main.media.codecs {
         match known.get(name.as_str()) {

@@ -73,8 +73,8 @@ pub struct Main {
     pub ring_s: u64,
     /// How long SIGTERM waits for calls to end, seconds.
     pub drain_s: u64,
-    /// Whether the agent's number is spoken before the voices are joined.
-    pub announce_agent: bool,
+    /// Local time ahead of UTC, seconds.
+    pub utc_offset_s: i32,
 }
 
 /// `[sip]`.
@@ -139,7 +139,7 @@ pub struct Store {
 pub fn read(mut root: Section<'_>) -> Main {
     let name = root.or("name", "usher".to_owned());
     let domain = root.need("domain").unwrap_or_default();
-    let announce_agent = root.or("announce_agent", true);
+    let utc_offset_s = utc_offset(&mut root);
     let sip = sip(table(&mut root, "sip"));
     let media = media(table(&mut root, "media"));
     let http = http(root.section("http"));
@@ -165,8 +165,27 @@ pub fn read(mut root: Section<'_>) -> Main {
         limits,
         ring_s,
         drain_s,
-        announce_agent,
+        utc_offset_s,
     }
+}
+
+/// `utc_offset = "+08:00"`, in seconds.
+fn utc_offset(root: &mut Section<'_>) -> i32 {
+    let Some(text) = root.get::<String>("utc_offset") else { return 0 };
+    let parts = || {
+        let (sign, rest) = match text.split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let (hours, minutes) = rest.split_once(':')?;
+        let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours <= 14 && minutes < 60).then(|| sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
+    };
+    parts().unwrap_or_else(|| {
+        root.finding("utc_offset", "must be written like \"+08:00\"");
+        0
+    })
 }
 
 /// A table that must be there.
@@ -342,7 +361,10 @@ fn features(section: Option<Section<'_>>) -> Vec<(String, call::settings::Featur
         let dialable = !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
         if !dialable {
             section.finding(key, "must be made of 0-9, * and #");
-        } else if features.iter().any(|(other, _)| code.starts_with(other.as_str()) || other.starts_with(&code)) {
+        } else if features
+            .iter()
+            .any(|(other, _)| code.starts_with(other.as_str()) || other.starts_with(&code))
+        {
             section.finding(key, format!("is {code}, which another code begins with or is"));
         }
         features.push((code, feature));

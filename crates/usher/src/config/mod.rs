@@ -1,14 +1,14 @@
 //! The configuration: one folder, read as a whole and checked before anything starts.
 
-mod agents;
-mod build;
+pub mod agents;
+pub mod build;
 pub mod keys;
 pub mod main_file;
-mod queues;
+pub mod queues;
 pub mod reader;
-mod tiers;
-mod trunks;
-mod voices;
+pub mod tiers;
+pub mod trunks;
+pub mod voices;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -90,16 +90,41 @@ pub fn load_main(folder: &Path) -> Result<Main, Vec<Finding>> {
     if mistakes.is_empty() { Ok(main) } else { Err(mistakes) }
 }
 
-/// The names of the tiers, for commands that check them.
+/// What the customer directory is checked against.
+pub struct DirectoryRules {
+    /// Where it is stored.
+    pub store_url: String,
+    /// Names of the tiers.
+    pub tiers: Vec<String>,
+    /// Languages that have a voice.
+    pub languages: Vec<String>,
+    /// Numbers of the agents.
+    pub agents: Vec<String>,
+    /// The first trunk's: how callers' numbers arrive.
+    pub numbers: call::numbers::Rules,
+}
+
+/// Reads what the customer directory is checked against; flows and voices may still be missing.
 ///
 /// # Errors
-/// Every mistake in `tiers.toml`.
-pub fn load_tiers(folder: &Path) -> Result<Vec<String>, Vec<Finding>> {
+/// Every mistake in the files read.
+pub fn load_directory_rules(folder: &Path) -> Result<DirectoryRules, Vec<Finding>> {
     let findings = Findings::default();
     let texts = Texts::read(folder, &findings);
+    let main = with_root(texts.source(0, &findings), main_file::read);
+    let trunks = with_root(texts.source(1, &findings), trunks::read);
+    let agents = with_root(texts.source(2, &findings), agents::read);
     let tiers = with_root(texts.source(4, &findings), tiers::read);
-    let mistakes: Vec<_> = findings.into_sorted().into_iter().filter(|f| f.file == texts.name(4)).collect();
-    if mistakes.is_empty() { Ok(tiers.into_iter().map(|tier| tier.name).collect()) } else { Err(mistakes) }
+    if !findings.is_empty() {
+        return Err(findings.into_sorted());
+    }
+    Ok(DirectoryRules {
+        store_url: main.store.url,
+        tiers: tiers.into_iter().map(|tier| tier.name).collect(),
+        languages: main.voices.into_iter().map(|(language, _)| language).collect(),
+        agents: agents.into_iter().map(|agent| agent.number).collect(),
+        numbers: trunks.into_iter().next().map(|trunk| trunk.inbound).unwrap_or_default(),
+    })
 }
 
 /// `usher check`: prints a summary of a good configuration.
@@ -116,7 +141,7 @@ pub fn check(args: &ConfigArgs) -> Result<(), Failure> {
     println!("{}: no mistakes found.", args.config.display());
     let listen: Vec<String> = loaded.main.sip.listen.iter().map(ToString::to_string).collect();
     println!("  listens on   {}", listen.join(", "));
-    println!("  answers      {}", settings.entries.join(", "));
+    println!("  answers      {}", settings.flows.numbers().collect::<Vec<_>>().join(", "));
     let names = |names: Vec<&str>| names.join(", ");
     println!("  tiers        {}", names(settings.tiers.iter().map(|tier| tier.name.as_str()).collect()));
     println!("  queues       {}", names(settings.queues.iter().map(|queue| queue.name.as_str()).collect()));
@@ -211,6 +236,9 @@ fn check_music(main: &Main, vocabulary: &ivr::Vocabulary, findings: &Findings) {
     let names: BTreeSet<&String> = vocabulary.prompts.values().flatten().collect();
     if !names.is_empty() && !names.contains(&main.media.hold_music) {
         let hint = reader::nearest(&main.media.hold_music, names.iter().map(|name| name.as_str()));
-        findings.push(Finding::new("usher.toml", format!("`hold_music`: no prompt is called \"{}\"{hint}", main.media.hold_music)));
+        findings.push(Finding::new(
+            "usher.toml",
+            format!("`hold_music`: no prompt is called \"{}\"{hint}", main.media.hold_music),
+        ));
     }
 }

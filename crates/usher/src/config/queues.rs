@@ -73,7 +73,8 @@ pub enum Relax {
 
 /// Reads the file.
 pub fn read(mut root: Section<'_>) -> Routing {
-    let policy = word(&mut root, "policy", PolicyKind::from_word, PolicyKind::ALL.iter().map(|kind| kind.word()));
+    let policy =
+        word(&mut root, "policy", PolicyKind::from_word, PolicyKind::ALL.iter().map(|kind| kind.word()));
     let ways = AgentChoice::ALL.iter().map(|way| way.word());
     let agent_choice = word(&mut root, "agent_choice", AgentChoice::from_word, ways);
     let rest_s = root.within("no_answer_rest_s", 0..=86_400u64, 0);
@@ -95,17 +96,7 @@ pub fn read(mut root: Section<'_>) -> Routing {
         secs => Consequence::Rest { reason: 0, time: Duration::from_secs(secs) },
     };
     let (policy, agent_choice) = (policy.unwrap_or_default(), agent_choice.unwrap_or_default());
-    Routing {
-        policy,
-        agent_choice,
-        no_answer,
-        wait_a,
-        wait_b,
-        wait_last,
-        senior_head_start,
-        skills,
-        queues,
-    }
+    Routing { policy, agent_choice, no_answer, wait_a, wait_b, wait_last, senior_head_start, skills, queues }
 }
 
 /// One word of a closed list.
@@ -186,8 +177,11 @@ fn relax(mut section: Section<'_>) -> Option<(Duration, Relax)> {
 impl Queue {
     /// Names of the flows that calls leave to.
     pub fn flows(&self) -> impl Iterator<Item = &str> {
-        let targets =
-            [self.wait_max.as_ref().map(|x| &x.1), self.waiting_max.as_ref().map(|x| &x.1), self.no_agents.as_ref().map(|x| &x.1)];
+        let targets = [
+            self.wait_max.as_ref().map(|x| &x.1),
+            self.waiting_max.as_ref().map(|x| &x.1),
+            self.no_agents.as_ref().map(|x| &x.1),
+        ];
         targets.into_iter().flatten().filter_map(|target| match target {
             Target::Flow(name) => Some(name.as_str()),
             Target::Queue(_) | Target::Hangup => None,

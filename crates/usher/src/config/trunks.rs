@@ -98,7 +98,9 @@ fn gateway(section: &mut Section<'_>) -> Option<Gateway> {
         Some((place, _)) => (place, None),
     };
     let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port.parse::<u16>().ok())),
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, Some(port.parse::<u16>().ok()))
+        }
         _ => (place, None),
     };
     let host = host.trim_matches(['[', ']']);
@@ -125,7 +127,10 @@ fn credentials(section: &mut Section<'_>) -> Option<Credentials> {
             Some(Credentials { realm, username, password: password.into() })
         }
         _ => {
-            section.finding("username", "goes with `password` and `realm`: credentials are shown to one realm only");
+            section.finding(
+                "username",
+                "goes with `password` and `realm`: credentials are shown to one realm only",
+            );
             None
         }
     }

@@ -13,6 +13,8 @@ use super::hooks::{Hooks, Values};
 use super::resolver::{Question, Resolver};
 use crate::config::{self, Loaded, keys::KeyBook};
 
+/// Longest time of one hook.
+const HOOK_MAX: Duration = Duration::from_secs(2);
 /// Questions under way; a further one is answered in the negative at once.
 pub const QUESTIONS_MAX: usize = 8192;
 
@@ -111,7 +113,8 @@ impl Back {
                 Answer::Customer { call, found }
             }
             Ask::Hook { call, token, request } => {
-                let result = self.hooks.ask(&request.url, &request.params, Duration::from_secs(2)).await;
+                let result =
+                    self.hooks.ask(&request.url, &request.params, request.timeout.min(HOOK_MAX)).await;
                 Answer::Hook { call, token, result }
             }
             Ask::Resolve(question) => {
@@ -136,9 +139,7 @@ async fn reload(folder: PathBuf, mut keys: KeyBook) -> Result<Box<(Loaded, KeyBo
 pub fn refusal(question: Ask) -> Answer {
     match question {
         Ask::Customer { call, .. } => Answer::Customer { call, found: None },
-        Ask::Hook { call, token, .. } => {
-            Answer::Hook { call, token, result: Err(ivr::HookFailure::Busy) }
-        }
+        Ask::Hook { call, token, .. } => Answer::Hook { call, token, result: Err(ivr::HookFailure::Busy) },
         Ask::Resolve(question) => Answer::Resolved { query: question.query, targets: Vec::new() },
         Ask::Reload(folder, _) => {
             let busy = base::Finding::new(folder.display().to_string(), "too busy to read it now: try again");

@@ -38,19 +38,19 @@ impl Hooks {
     pub async fn ask(
         &self,
         url: &str,
-        params: &[(String, Pii<String>)],
+        params: &[(ivr::Name, Pii<String>)],
         timeout: Duration,
     ) -> Result<Values, HookFailure> {
         let Ok(_permit) = self.busy.try_acquire() else { return Err(HookFailure::Busy) };
         tokio::time::timeout(timeout, self.post(url, params)).await.unwrap_or(Err(HookFailure::Timeout))
     }
 
-    async fn post(&self, url: &str, params: &[(String, Pii<String>)]) -> Result<Values, HookFailure> {
+    async fn post(&self, url: &str, params: &[(ivr::Name, Pii<String>)]) -> Result<Values, HookFailure> {
         let url = match &self.base {
             Some(base) if !url.starts_with("http://") => format!("{base}/{}", url.trim_start_matches('/')),
             _ => url.to_owned(),
         };
-        let fields = params.iter().map(|(name, value)| (name.clone(), value.reveal().clone().into()));
+        let fields = params.iter().map(|(name, value)| (name.to_string(), value.reveal().clone().into()));
         let body = serde_json::Value::Object(fields.collect()).to_string();
         let request = hyper::Request::post(url)
             .header(CONTENT_TYPE, "application/json")

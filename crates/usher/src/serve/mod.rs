@@ -1,13 +1,13 @@
 //! `usher serve`: builds the parts, connects them, runs them, drains them.
 
-mod back;
-mod clock;
-mod hooks;
-mod resolver;
-mod signalling;
-mod signals;
-mod tcp;
-mod udp;
+pub mod back;
+pub mod clock;
+pub mod hooks;
+pub mod resolver;
+pub mod signalling;
+pub mod signals;
+pub mod tcp;
+pub mod udp;
 
 use std::collections::VecDeque;
 use std::io;
@@ -99,7 +99,8 @@ struct Shared {
 fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     let clock = Clock::start();
     let mut rng = Rng::new(seed().map_err(system("no randomness"))?);
-    let runtime = |builder: &mut tokio::runtime::Builder| builder.enable_all().build().map_err(system("runtime"));
+    let runtime =
+        |builder: &mut tokio::runtime::Builder| builder.enable_all().build().map_err(system("runtime"));
     let slow = runtime(tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("api"))?;
     let fast = runtime(&mut tokio::runtime::Builder::new_current_thread())?;
 
@@ -127,7 +128,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
         let signals = Signals::listen().map_err(system("signals"))?;
         let first = CallKey::first(clock.wall().epoch.0);
         let refused = vec![VecDeque::new(); pool.workers()];
-        let local = Local::new(clock.now(), settings, rng.next_seed(), first, clock.wall());
+        let local = Local::new(settings, rng.next_seed(), first, clock.wall());
         shared.readiness.set_started();
         let signalling = Signalling {
             clock,
@@ -196,7 +197,8 @@ async fn open_store(main: &Main) -> Result<(Store, Spool), Failure> {
     let opened = if url.starts_with("sqlite:") { Store::open(url).await } else { Store::open_lazy(url) };
     let store = opened.map_err(|error| Failure::System(format!("the store: {error}")))?;
     let config = SpoolConfig { bytes_max: main.store.spool_bytes_max, ..SpoolConfig::new(&main.store.spool) };
-    let spool = Spool::start(config, store.clone()).map_err(|error| Failure::System(format!("the spool: {error}")))?;
+    let spool = Spool::start(config, store.clone())
+        .map_err(|error| Failure::System(format!("the spool: {error}")))?;
     Ok((store, spool))
 }
 
@@ -254,7 +256,11 @@ fn back(
 
 fn listen(main: &Main) -> Result<(UdpListeners, Streams, mpsc::Receiver<tcp::StreamEvent>), Failure> {
     let of = |protocol: Protocol| {
-        main.sip.listen.iter().filter(move |listener| listener.protocol == protocol).map(|listener| listener.address)
+        main.sip
+            .listen
+            .iter()
+            .filter(move |listener| listener.protocol == protocol)
+            .map(|listener| listener.address)
     };
     let udp = UdpListeners::bind(of(Protocol::Udp)).map_err(system("cannot listen"))?;
     let (streams, events) =
@@ -282,6 +288,6 @@ fn say_where(
     if let Some(http) = http {
         println!("listening: http {http}");
     }
-    println!("answering: {}", settings.entries.join(", "));
+    println!("answering: {}", settings.flows.numbers().collect::<Vec<_>>().join(", "));
     println!("ready");
 }

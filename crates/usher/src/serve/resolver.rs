@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::RData;
+use sip::resolve::Srv;
 use sip::{Protocol, Target};
 
 /// Names asked for at the same time; more fail at once and count as not found.
@@ -64,37 +65,38 @@ impl Resolver {
             Some(Protocol::Tcp) => &[Protocol::Tcp],
             None => &[Protocol::Udp, Protocol::Tcp],
         };
-        let mut targets = Vec::new();
+        let mut services = Vec::new();
         for &protocol in tried {
-            for (host, port) in self.services(&question.host, protocol, rank).await {
-                targets.extend(self.addresses(&host, protocol, port).await);
-            }
+            services.extend(self.services(&question.host, protocol).await);
         }
-        if targets.is_empty() {
-            targets = self.addresses(&question.host, protocol, port).await;
+        if services.is_empty() {
+            return self.addresses(&question.host, protocol, port).await;
         }
-        targets
+        sip::resolve::order(services, rank)
     }
 
-    /// SRV records in the order of RFC 2782.
-    async fn services(&self, host: &str, protocol: Protocol, rank: &mut base::Rng) -> Vec<(String, u16)> {
+    /// SRV records with the addresses of their hosts.
+    async fn services(&self, host: &str, protocol: Protocol) -> Vec<Srv> {
         let Some(dns) = &self.dns else { return Vec::new() };
-        let transport = match protocol {
-            Protocol::Udp => "_udp",
-            Protocol::Tcp => "_tcp",
+        let Ok(found) = dns.srv_lookup(format!("_sip._{}.{host}", protocol.as_param())).await else {
+            return Vec::new();
         };
-        let Ok(found) = dns.srv_lookup(format!("_sip.{transport}.{host}")).await else { return Vec::new() };
-        let records = found.answers().iter().filter_map(|record| match &record.data {
-            RData::SRV(srv) => Some(sip::resolve::Srv {
-                priority: srv.priority,
-                weight: srv.weight,
-                port: srv.port,
-                host: srv.target.to_utf8().trim_end_matches('.').to_owned(),
-            }),
-            _ => None,
-        });
-        let ordered = sip::resolve::order(records.collect(), rank);
-        ordered.into_iter().map(|srv| (srv.host, srv.port)).collect()
+        let mut services = Vec::new();
+        for record in found.answers() {
+            if let RData::SRV(srv) = &record.data {
+                let host = srv.target.to_utf8();
+                let targets = self.addresses(host.trim_end_matches('.'), protocol, srv.port).await;
+                let addresses = targets.iter().map(|target| target.remote.ip()).collect();
+                services.push(Srv {
+                    priority: srv.priority,
+                    weight: srv.weight,
+                    port: srv.port,
+                    protocol,
+                    addresses,
+                });
+            }
+        }
+        services
     }
 
     async fn addresses(&self, host: &str, protocol: Protocol, port: u16) -> Vec<Target> {
@@ -103,7 +105,9 @@ impl Resolver {
         }
         let Some(dns) = &self.dns else { return Vec::new() };
         match dns.lookup_ip(host).await {
-            Ok(found) => found.iter().map(|ip| Target { protocol, remote: SocketAddr::new(ip, port) }).collect(),
+            Ok(found) => {
+                found.iter().map(|ip| Target { protocol, remote: SocketAddr::new(ip, port) }).collect()
+            }
             Err(_) => Vec::new(),
         }
     }

@@ -96,7 +96,8 @@ impl Signalling {
                 return;
             }
             let deadline = self.local.poll_timeout().map_or(Instant::FAR_FUTURE, |(at, _)| at);
-            let deadline = if self.commands_wait() { self.clock.now() + Duration::from_millis(1) } else { deadline };
+            let deadline =
+                if self.commands_wait() { self.clock.now() + Duration::from_millis(1) } else { deadline };
             sleep.as_mut().reset(self.clock.tokio(deadline));
             let udp = &self.udp;
             let wake = tokio::select! {

@@ -155,7 +155,12 @@ async fn accept(listener: TcpListener, local: SocketAddr, events: mpsc::Sender<S
     }
 }
 
-async fn connect(flow: Flow, outbox: mpsc::Receiver<Bytes>, framer: Framer, events: mpsc::Sender<StreamEvent>) {
+async fn connect(
+    flow: Flow,
+    outbox: mpsc::Receiver<Bytes>,
+    framer: Framer,
+    events: mpsc::Sender<StreamEvent>,
+) {
     let limit = Duration::from_secs(CONNECT_S_MAX);
     match tokio::time::timeout(limit, TcpStream::connect(flow.remote)).await {
         Ok(Ok(stream)) => converse(stream, flow, outbox, framer, events).await,
