@@ -2,24 +2,61 @@
 
 use std::borrow::Cow;
 
+/// What a byte may be part of, as bits of [`CLASSES`].
+const TOKEN: u8 = 1;
+const URI: u8 = 2;
+const LIST_MARK: u8 = 4;
+static CLASSES: [u8; 256] = classes();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "made at compile time")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut index: usize = 0;
+    while index < classes.len() {
+        let byte = index as u8;
+        let punctuation =
+            matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        let token = if byte.is_ascii_alphanumeric() || punctuation { TOKEN } else { 0 };
+        let uri = if matches!(byte, 0..=b' ' | b'<' | b'>' | b'"' | 0x7f) { 0 } else { URI };
+        let mark = if matches!(byte, b'"' | b'<' | b'>' | b',') { LIST_MARK } else { 0 };
+        classes[index] = token | uri | mark;
+        index = index.wrapping_add(1);
+    }
+    classes
+}
+
+#[inline]
+fn is(class: u8, byte: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
 /// `token` characters.
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
-        | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+#[inline]
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    is(TOKEN, byte)
+}
+
+/// Whether `text` holds only what may stand in a URI: no white space, control character, quote or
+/// angle bracket.
+#[inline]
+pub(crate) fn is_uri_text(text: &[u8]) -> bool {
+    text.iter().all(|&byte| is(URI, byte))
 }
 
 /// Whether `text` is a non-empty `token`.
+#[inline]
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
 /// White space between the parts of a value. Folds are spaces already when a value is read.
+#[inline]
 pub(crate) const fn is_ws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// `text` without white space at both ends.
+#[inline]
 pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_ws(*first)
@@ -30,6 +67,7 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
 }
 
 /// `text` without white space at its end.
+#[inline]
 pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., last] = text
         && is_ws(*last)
@@ -40,6 +78,7 @@ pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
 }
 
 /// A decimal number of at most ten digits that fits `u32`; nothing but digits.
+#[inline]
 pub(crate) fn decimal(text: &[u8]) -> Option<u32> {
     if text.is_empty() {
         return None;
@@ -60,6 +99,7 @@ pub(crate) fn delta_seconds(text: &[u8]) -> Option<u32> {
 }
 
 /// The two parts of `text` around the first `separator`; the second is `None` without one.
+#[inline]
 pub(crate) fn split_once(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(separator, text).and_then(|at| text.split_at_checked(at)) {
         Some((before, after)) => (before, after.get(1..)),
@@ -125,6 +165,7 @@ impl<'a> Cursor<'a> {
         Cursor { rest }
     }
 
+    #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
@@ -133,6 +174,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(crate) fn skip_ws(&mut self) {
         while let [first, rest @ ..] = self.rest
             && is_ws(*first)
@@ -142,6 +184,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `byte` if it is next.
+    #[inline]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         match self.rest {
             [first, rest @ ..] if *first == byte => {
@@ -153,6 +196,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `byte` with white space around it (`SEMI`, `EQUAL`, `SLASH`, … of the grammar).
+    #[inline]
     pub(crate) fn eat_spaced(&mut self, byte: u8) -> bool {
         self.skip_ws();
         let eaten = self.eat(byte);
@@ -161,6 +205,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes bytes as long as `class` holds.
+    #[inline]
     pub(crate) fn take_while(&mut self, class: impl Fn(u8) -> bool) -> &'a [u8] {
         let len = self.rest.iter().take_while(|byte| class(**byte)).count();
         let (taken, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
@@ -169,6 +214,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a non-empty token.
+    #[inline]
     pub(crate) fn token(&mut self) -> Option<&'a [u8]> {
         let token = self.take_while(is_token_byte);
         (!token.is_empty()).then_some(token)
@@ -212,7 +258,7 @@ impl<'a> List<'a> {
         let mut cursor = Cursor::new(text);
         let mut bracketed = false;
         loop {
-            cursor.take_while(|byte| !matches!(byte, b'"' | b'<' | b'>' | b','));
+            cursor.take_while(|byte| !is(LIST_MARK, byte));
             match cursor.peek() {
                 Some(b'"') if !bracketed => {
                     // Without an end the quote swallows the rest: the element is malformed.

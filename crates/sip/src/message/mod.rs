@@ -43,6 +43,7 @@ struct Span {
 }
 
 impl Span {
+    #[inline]
     fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::header::{CSeq, NameAddr, Via};
-use super::lex::{self, List};
+use super::lex::{self, Cursor, List};
 use super::{
     Answerable, Core, Defect, Entry, FIELDS_INLINE, HeaderName, Limits, Line, Message, Method, ParseError,
     Span, Uri,
@@ -113,6 +113,7 @@ impl Index {
     }
 
     /// Adds one header line, or the continuation of the one before.
+    #[inline]
     fn line(&mut self, bytes: &[u8], span: Span) -> Result<(), Defect> {
         let line = span.of(bytes);
         if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
@@ -125,12 +126,14 @@ impl Index {
             }
             return Ok(());
         }
-        let (name, value) = lex::split_once(line, b':');
         // "Name : value" is legal (RFC 3261 §7.3.1) and must not hide a header from us.
-        let (name, value) = (lex::trim_end(name), lex::trim(value.ok_or(Defect::HeaderLine)?));
-        if !lex::is_token(name) {
+        let mut cursor = Cursor::new(line);
+        let name = cursor.token().ok_or(Defect::HeaderLine)?;
+        cursor.skip_ws();
+        if !cursor.eat(b':') {
             return Err(Defect::HeaderLine);
         }
+        let value = lex::trim(cursor.rest);
         let id = HeaderName::from_bytes(name);
         self.entries.push(Entry { id, name: span_in(bytes, name), value: span_in(bytes, value) });
         Ok(())
@@ -170,6 +173,7 @@ impl Iterator for Lines<'_> {
 }
 
 /// Where `part`, a piece of `bytes`, lies. A piece of something else gives an empty span.
+#[inline]
 fn span_in(bytes: &[u8], part: &[u8]) -> Span {
     let start = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
     let end = start.wrapping_add(part.len());

@@ -113,6 +113,7 @@ header_names! {
 
 impl HeaderName {
     /// The name spelled `text`, in any case, full or compact; [`HeaderName::Other`] if unknown.
+    #[inline]
     pub fn from_bytes(text: &[u8]) -> HeaderName {
         let mut slot = slot_of(text);
         loop {

@@ -115,8 +115,7 @@ impl<'a> NameAddr<'a> {
 
 /// Whether `text` looks like a URI: a scheme, and no white space, quote or bracket.
 fn is_uri_text(text: &[u8]) -> bool {
-    let plain = |byte: &u8| *byte > b' ' && !matches!(byte, b'<' | b'>' | b'"' | 0x7f);
-    matches!(memchr::memchr(b':', text), Some(1..)) && text.iter().all(plain)
+    matches!(memchr::memchr(b':', text), Some(1..)) && lex::is_uri_text(text)
 }
 
 /// The text is no address.

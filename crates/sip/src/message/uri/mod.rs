@@ -75,7 +75,7 @@ impl<'a> Uri<'a> {
     }
 
     fn read(text: &'a [u8]) -> Option<Self> {
-        if text.iter().any(|byte| matches!(byte, 0..=b' ' | b'<' | b'>' | b'"' | 0x7f)) {
+        if !lex::is_uri_text(text) {
             return None;
         }
         let (scheme, rest) = lex::split_once(text, b':');
