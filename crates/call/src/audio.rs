@@ -62,11 +62,6 @@ impl Audio {
         direction.is_some_and(|direction| direction.sends() && direction.receives())
     }
 
-    /// The description we sent last, again: a 200 repeats what its 183 said (RFC 6337 §3.1.1).
-    pub(crate) fn said(&self) -> Option<Bytes> {
-        self.sent.as_ref().map(bytes_of)
-    }
-
     /// Answers the peer's offer.
     fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Fault> {
         let offer = sdp::parse(offer).map_err(Fault::Malformed)?;
@@ -106,7 +101,7 @@ impl Audio {
 }
 
 fn bytes_of(session: &Session) -> Bytes {
-    Bytes::from(session.to_bytes())
+    session.to_bytes()
 }
 
 /// What the other side of a call may speak when this side speaks `codecs`: the same, and the other

@@ -25,11 +25,6 @@ impl Counters {
         *value = value.saturating_add(more);
     }
 
-    /// The value of one counter.
-    pub(crate) fn get(&self, name: &str, label: &str) -> u64 {
-        self.0.get(name).and_then(|labels| labels.get(label)).copied().unwrap_or(0)
-    }
-
     /// All of them.
     pub(crate) fn list(&self) -> Vec<Counter> {
         let each = self

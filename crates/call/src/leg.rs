@@ -45,8 +45,6 @@ pub(crate) enum Media {
 pub(crate) struct Leg {
     /// The call it serves; `None` when that call has let it go.
     pub(crate) call: Option<CallKey>,
-    /// Who is at the other end.
-    pub(crate) peer: Peer,
     /// SIP.
     pub(crate) dialog: Dialog,
     /// RTP.
@@ -66,15 +64,7 @@ impl Leg {
             Peer::Trunk(trunk) => Some(trunk),
             Peer::Agent(_) => None,
         };
-        Leg {
-            call: Some(call),
-            peer,
-            dialog,
-            media: Media::Closed,
-            source: None,
-            counted,
-            port_retried: false,
-        }
+        Leg { call: Some(call), dialog, media: Media::Closed, source: None, counted, port_retried: false }
     }
 
     /// Its port, while it has one.

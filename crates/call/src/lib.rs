@@ -24,6 +24,7 @@ pub mod switch;
 mod trunks;
 pub mod view;
 
+pub use invariants::{Remains, Violation};
 pub use journey::feature::CONFIRMATIONS;
 pub use local::Local;
 pub use message::{Input, Output};

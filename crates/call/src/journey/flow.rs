@@ -6,7 +6,7 @@ use base::{Instant, Pii};
 use ivr::say::Language;
 use ivr::{Input, Interpreter, LocalTime, Output as Wish, TransferTo};
 
-use super::{Journey, Phase, Reached};
+use super::{Journey, Lead, Phase, Reached};
 use crate::core::Core;
 use crate::leg::Farewell;
 use crate::message::{Callback, HookRequest, Output};
@@ -91,7 +91,7 @@ impl Journey {
                 let request = Box::new(HookRequest { url, params, timeout });
                 core.output(Output::Hook { call: self.key, token: token.0, request });
             }
-            Wish::Enqueue(enqueue) => self.enqueue(core, now, &enqueue),
+            Wish::Enqueue(enqueue) => self.enqueue(core, now, &enqueue, Lead::Flow),
             Wish::AskWait => core.output(Output::AskWait(self.key)),
             Wish::Dequeue { why } => self.dequeue(core, now, why),
             Wish::Join => self.join(core, now),
@@ -188,7 +188,7 @@ impl Journey {
             TransferTo::Queue(queue) => {
                 let enqueue =
                     ivr::Enqueue { queue, skills: Vec::new(), class: ivr::Class::Normal, managers: false };
-                self.enqueue(core, now, &enqueue);
+                self.enqueue(core, now, &enqueue, Lead::Transfer);
             }
             TransferTo::Agent(number) | TransferTo::Number(number) => {
                 let destination = core.plan.from_agent(number.reveal());

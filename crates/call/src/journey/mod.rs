@@ -44,9 +44,21 @@ pub(crate) struct Profile {
     pub(crate) managers: [Option<AgentKey>; 2],
 }
 
+/// Who leads a waiting caller: speaks to him, and is told what becomes of him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// A queue step of his flow.
+    Flow,
+    /// Music; a transfer step of his flow waits for the outcome.
+    Transfer,
+    /// Music; an agent referred him here.
+    Referral,
+}
+
 /// A place in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Wait {
+    pub(crate) lead: Lead,
     /// As offered to the distributor, with the place kept.
     pub(crate) caller: acd::Caller,
     /// When the caller took the place.

@@ -4,7 +4,7 @@
 use base::{AgentKey, Duration, Instant, LegKey};
 use ivr::Input;
 
-use super::{Journey, Phase, Reached, Talk, With};
+use super::{Journey, Lead, Phase, Reached, Talk, With};
 use crate::core::Core;
 use crate::dial::{Dial, NobodyThere};
 use crate::leg::Farewell;
@@ -64,7 +64,7 @@ impl Journey {
                 self.enter(core, now, Phase::Waiting(wait));
                 let number = core.agent_number(agent);
                 self.step(core, now, StepKind::Withdrawn, &format!("{number} {word}"));
-                self.tell_flow(core, now, Input::Requeued);
+                self.waits_again(core, now);
             }
             Phase::Talking(talk) => match talk.with {
                 // He came too late, and the distributor has kept the caller's place: the talk that just
@@ -74,7 +74,7 @@ impl Journey {
                     core.part(now, talk.leg, &Farewell::Normal);
                     self.ledger.wait_begins(now);
                     self.enter(core, now, Phase::Waiting(wait));
-                    self.tell_flow(core, now, Input::Requeued);
+                    self.waits_again(core, now);
                 }
                 _ => self.put_back(Phase::Talking(talk)),
             },
@@ -110,11 +110,14 @@ impl Journey {
         self.enter(core, now, Phase::Joining { wait, agent, leg });
         self.step(core, now, StepKind::AgentAnswered, &number);
         self.ledger.record.agent = Some(number.clone());
-        if self.flow.is_some() {
+        match self.lead() {
             // The flow speaks the number, or asks to join at once.
-            self.tell_flow(core, now, Input::AgentAnswered { number });
-        } else {
-            self.join(core, now);
+            Lead::Flow if self.flow.is_some() => self.tell_flow(core, now, Input::AgentAnswered { number }),
+            Lead::Transfer => {
+                self.join(core, now);
+                self.tell_flow(core, now, Input::TransferJoined);
+            }
+            Lead::Flow | Lead::Referral => self.join(core, now),
         }
     }
 

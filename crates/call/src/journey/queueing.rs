@@ -3,7 +3,7 @@
 use base::{Instant, SkillKey};
 use ivr::{Dequeue, Enqueue, Input, LeftQueue};
 
-use super::{Journey, Phase, Reached, Wait};
+use super::{Journey, Lead, Phase, Reached, Wait};
 use crate::core::Core;
 use crate::leg::Farewell;
 use crate::record::StepKind;
@@ -15,14 +15,19 @@ impl Journey {
     }
 
     /// The flow sends the caller to a queue.
-    pub(super) fn enqueue(&mut self, core: &mut Core, now: Instant, enqueue: &Enqueue) {
+    pub(super) fn enqueue(&mut self, core: &mut Core, now: Instant, enqueue: &Enqueue, lead: Lead) {
         if self.in_queue() {
             self.leave_queue(core, now, acd::Deflection::OtherQueue);
         }
         let Some(queue) = core.settings.queue_by_name(&enqueue.queue).map(|queue| queue.key) else {
             // Checked at start; a reload may still have taken the queue away.
             core.count("queues_missing", "");
-            return self.answer_flow(now, Input::QueueLeft { why: LeftQueue::Closed, flow: None });
+            let left = match lead {
+                Lead::Flow => Input::QueueLeft { why: LeftQueue::Closed, flow: None },
+                Lead::Transfer => Input::TransferFailed,
+                Lead::Referral => Input::AgentHungUp,
+            };
+            return self.answer_flow(now, left);
         };
         let skill = |(name, level): &(ivr::Name, u8)| Some((core.settings.skill_by_name(name)?, *level));
         let skills: Vec<(SkillKey, u8)> = enqueue.skills.iter().filter_map(skill).collect();
@@ -39,7 +44,7 @@ impl Journey {
             last_agent: None,
             since: None,
         };
-        self.take_place(core, now, Wait { caller, since: now });
+        self.take_place(core, now, Wait { lead, caller, since: now });
     }
 
     /// Takes a place in the queue.
@@ -107,19 +112,37 @@ impl Journey {
             }
             return;
         }
+        let lead = self.lead();
         let phase = self.take_phase();
         self.let_go(core, now, phase);
         self.ledger.wait_ends(now);
         self.enter(core, now, Phase::Guided);
-        match to {
-            acd::OverflowTarget::Hangup => {
-                self.finish(core, now, StepKind::Ended, "overflow", &Farewell::Normal);
-            }
-            acd::OverflowTarget::Flow(flow) => {
+        match (to, lead) {
+            (acd::OverflowTarget::Flow(flow), Lead::Flow) => {
                 let flow = Some(flow.to_string());
                 self.tell_flow(core, now, Input::QueueLeft { why: left, flow });
             }
-            acd::OverflowTarget::Queue(_) => {}
+            (acd::OverflowTarget::Flow(_), Lead::Transfer) => {
+                self.tell_flow(core, now, Input::TransferFailed)
+            }
+            (acd::OverflowTarget::Flow(_), Lead::Referral) => self.tell_flow(core, now, Input::AgentHungUp),
+            _ => self.finish(core, now, StepKind::Ended, "overflow", &Farewell::Normal),
+        }
+    }
+
+    /// Who leads the waiting caller.
+    pub(super) const fn lead(&self) -> Lead {
+        match &self.phase {
+            Phase::Waiting(wait) | Phase::Presenting { wait, .. } | Phase::Joining { wait, .. } => wait.lead,
+            _ => Lead::Flow,
+        }
+    }
+
+    /// The agent was lost and the caller waits again, at his old place.
+    pub(super) fn waits_again(&mut self, core: &mut Core, now: Instant) {
+        match self.lead() {
+            Lead::Flow => self.tell_flow(core, now, Input::Requeued),
+            Lead::Transfer | Lead::Referral => self.hold_caller(core),
         }
     }
 

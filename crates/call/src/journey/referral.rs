@@ -2,10 +2,9 @@
 //! caller's leg stays; the referrer's ends when the new party has answered, and he is told how it went.
 
 use base::{AgentKey, Instant, LegKey};
-use ivr::Input;
 use sip::ReferTarget;
 
-use super::{Journey, Phase, Talk, Wait, With};
+use super::{Journey, Lead, Phase, Talk, Wait, With};
 use crate::core::Core;
 use crate::dial::{Dial, NobodyThere};
 use crate::numbers::Destination;
@@ -86,8 +85,11 @@ impl Journey {
         caller.queue = queue;
         caller.skills = acd::Requirement::none();
         caller.since = None;
-        self.take_place(core, now, Wait { caller, since: now });
-        self.tell_flow(core, now, Input::Requeued);
+        // A flow that knows a queue goes on speaking as if this were it.
+        let led = self.flow.as_ref().is_some_and(|flow| flow.queue().is_some());
+        let lead = if led { Lead::Flow } else { Lead::Referral };
+        self.take_place(core, now, Wait { lead, caller, since: now });
+        self.waits_again(core, now);
     }
 
     fn refer_to(

@@ -7,7 +7,7 @@
 use base::{Instant, LegKey};
 use bytes::Bytes;
 use ivr::Input;
-use sip::{EndedBy, Rejection};
+use sip::EndedBy;
 
 use super::{Journey, Phase, Talk, With};
 use crate::audio::Fault;
@@ -40,7 +40,7 @@ impl Journey {
             Err(fault) => {
                 // The session stays as it was (RFC 3261 §14.2).
                 core.count("reoffers_refused", fault_word(fault));
-                core.sip.answer_reoffer(now, leg, Err(Rejection::code(fault.status())));
+                core.sip.answer_reoffer(now, leg, Err(fault.status()));
             }
         }
     }
@@ -114,7 +114,7 @@ impl Journey {
                 core.acd(acd::Input::Declined { call: self.key, agent, why: acd::Decline::Rejected });
                 let number = core.agent_number(agent);
                 self.step(core, now, StepKind::Declined, &format!("{number} hung-up"));
-                self.tell_flow(core, now, Input::Requeued);
+                self.waits_again(core, now);
             }
             Phase::Talking(talk) if talk.leg == leg => {
                 self.step(core, now, StepKind::HungUp, self.peer_word(&talk.with));
@@ -156,7 +156,7 @@ impl Journey {
                 self.enter(core, now, Phase::Waiting(wait));
                 core.acd(acd::Input::Declined { call: self.key, agent, why: acd::Decline::Unreachable });
                 self.step(core, now, StepKind::Declined, why);
-                self.tell_flow(core, now, Input::Requeued);
+                self.waits_again(core, now);
             }
             Phase::Talking(talk) if talk.leg == leg => self.talk_lost(core, now, *talk, why),
             Phase::Referring { talk, dial } if talk.leg == leg => self.referrer_left(core, now, &talk, dial),
@@ -173,7 +173,7 @@ impl Journey {
                 let mut wait = *wait;
                 wait.caller.since = Some(wait.since);
                 self.take_place(core, now, wait);
-                self.tell_flow(core, now, Input::Requeued);
+                self.waits_again(core, now);
             }
             With::Agent(_) | With::Outside => self.talk_over(core, now, &talk),
         }
