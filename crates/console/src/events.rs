@@ -30,7 +30,7 @@ const TO_CLIENT_BYTES_MAX: usize = 256 << 10;
 
 /// Changes of calls and agents as they happen, over a WebSocket.
 #[utoipa::path(
-    get, path = "/api/v1/events", tag = "events",
+    get, path = "/api/v1/events", tag = "events", operation_id = "subscribeToEvents",
     responses(
         (status = 101, description = "One JSON object per text message, distinguished by `event`: `hello`, \
                                       `call`, `agent`, `lagged`"),

@@ -63,9 +63,13 @@ fn render(shared: &Shared) -> String {
 /// What the one label of a counter of the switch is called.
 fn label_name(counter: &str) -> &'static str {
     match counter {
-        "sip_requests" | "sip_requests_sent" | "sip_requests_received" => "method",
+        "calls_ended" => "outcome",
+        "hooks" => "result",
+        "limited" => "limit",
+        "sip_retransmits" => "direction",
+        name if name.starts_with("sip_requests") => "method",
         name if name.starts_with("sip_responses") => "class",
-        name if name.contains("dropped") || name.contains("refused") => "reason",
+        name if name.contains("dropped") || name.contains("refused") || name.contains("timeouts") => "reason",
         _ => "kind",
     }
 }

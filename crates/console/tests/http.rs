@@ -271,6 +271,26 @@ async fn the_description_is_the_committed_one() {
 }
 
 #[tokio::test]
+async fn the_description_is_true() {
+    let world = world().await;
+    let description = world.send("GET", "/api/v1/openapi.json", None, "").await.json();
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{path}: id twice");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{path} {status}");
+            }
+            let path = path.replace("{key}", "c1").replace("{number}", "1001");
+            let answer = world.send(&method.to_uppercase(), &path, Some("writer"), "").await;
+            assert!(!matches!(answer.body.as_str(), body if body.contains("\"not-found\"")), "{path}");
+            assert!(!matches!(answer.status, 401 | 405 | 500), "{method} {path}: {}", answer.status);
+        }
+    }
+    assert_eq!(ids.len(), 13);
+}
+
+#[tokio::test]
 async fn shutdown_ends_it() {
     let mut world = world().await;
     assert_eq!(world.get("/healthz").await.status, 200);

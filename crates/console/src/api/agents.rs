@@ -72,8 +72,8 @@ pub(crate) struct AgentsQuery {
 
 /// All agents, by number.
 #[utoipa::path(
-    get, path = "/api/v1/agents", tag = "agents", params(AgentsQuery),
-    responses((status = 200, body = Agents), (status = 400, body = ErrorBody)), security(("token" = []))
+    get, path = "/api/v1/agents", tag = "agents", operation_id = "listAgents", params(AgentsQuery),
+    responses((status = 200, description = "The agents", body = Agents), (status = 400, description = "Malformed request", body = ErrorBody)), security(("token" = []))
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
@@ -87,8 +87,8 @@ pub(crate) async fn list(
 
 /// One agent.
 #[utoipa::path(
-    get, path = "/api/v1/agents/{number}", tag = "agents", params(("number" = String, Path)),
-    responses((status = 200, body = Agent), (status = 404, body = ErrorBody)), security(("token" = []))
+    get, path = "/api/v1/agents/{number}", tag = "agents", operation_id = "getAgent", params(("number" = String, Path)),
+    responses((status = 200, description = "The agent", body = Agent), (status = 404, description = "There is no such thing", body = ErrorBody)), security(("token" = []))
 )]
 pub(crate) async fn show(State(shared): State<Shared>, Path(number): Path<String>) -> ApiResult<Json<Agent>> {
     let snapshot = shared.handles.snapshot.load();
@@ -100,12 +100,12 @@ pub(crate) async fn show(State(shared): State<Shared>, Path(number): Path<String
 
 /// Changes an agent's state, as the feature codes do.
 #[utoipa::path(
-    post, path = "/api/v1/agents/{number}/state", tag = "agents", params(("number" = String, Path)),
+    post, path = "/api/v1/agents/{number}/state", tag = "agents", operation_id = "changeAgentState", params(("number" = String, Path)),
     request_body = NewState,
     responses(
-        (status = 204, description = "Changed"), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        (status = 204, description = "Changed"), (status = 400, description = "Malformed request", body = ErrorBody), (status = 403, description = "The scope does not allow this", body = ErrorBody),
+        (status = 404, description = "There is no such thing", body = ErrorBody), (status = 409, description = "Not possible in the present state", body = ErrorBody), (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 503, description = "The switch or the database does not answer now", body = ErrorBody),
     ),
     security(("token" = []))
 )]

@@ -169,8 +169,8 @@ pub(crate) struct ShowQuery {
 
 /// Live calls, oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/calls", tag = "calls", params(LiveQuery),
-    responses((status = 200, body = LiveCalls), (status = 400, body = ErrorBody)),
+    get, path = "/api/v1/calls", tag = "calls", operation_id = "listCalls", params(LiveQuery),
+    responses((status = 200, description = "The calls", body = LiveCalls), (status = 400, description = "Malformed request", body = ErrorBody)),
     security(("token" = []))
 )]
 pub(crate) async fn list(
@@ -195,8 +195,8 @@ pub(crate) async fn list(
 
 /// Ended calls, the latest first, page by page.
 #[utoipa::path(
-    get, path = "/api/v1/calls/history", tag = "calls", params(HistoryQuery),
-    responses((status = 200, body = EndedCalls), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
+    get, path = "/api/v1/calls/history", tag = "calls", operation_id = "listEndedCalls", params(HistoryQuery),
+    responses((status = 200, description = "One page", body = EndedCalls), (status = 400, description = "Malformed request", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody)),
     security(("token" = []))
 )]
 pub(crate) async fn history(
@@ -236,8 +236,8 @@ pub(crate) async fn history(
 
 /// One call: as it is now, or with every step if it has ended.
 #[utoipa::path(
-    get, path = "/api/v1/calls/{key}", tag = "calls", params(("key" = String, Path), ShowQuery),
-    responses((status = 200, body = AnyCall), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)),
+    get, path = "/api/v1/calls/{key}", tag = "calls", operation_id = "getCall", params(("key" = String, Path), ShowQuery),
+    responses((status = 200, description = "The call", body = AnyCall), (status = 404, description = "There is no such thing", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody)),
     security(("token" = []))
 )]
 pub(crate) async fn show(
@@ -263,10 +263,10 @@ pub(crate) async fn show(
 
 /// Ends a live call with BYE on every leg.
 #[utoipa::path(
-    delete, path = "/api/v1/calls/{key}", tag = "calls", params(("key" = String, Path)),
+    delete, path = "/api/v1/calls/{key}", tag = "calls", operation_id = "endCall", params(("key" = String, Path)),
     responses(
-        (status = 204, description = "Ended"), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 204, description = "Ended"), (status = 403, description = "The scope does not allow this", body = ErrorBody),
+        (status = 404, description = "There is no such thing", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody),
     ),
     security(("token" = []))
 )]

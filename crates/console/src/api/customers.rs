@@ -63,8 +63,8 @@ pub(crate) struct CustomerQuery {
 
 /// Customers in the order of their numbers.
 #[utoipa::path(
-    get, path = "/api/v1/customers", tag = "customers", params(CustomersQuery),
-    responses((status = 200, body = Customers), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
+    get, path = "/api/v1/customers", tag = "customers", operation_id = "listCustomers", params(CustomersQuery),
+    responses((status = 200, description = "One page", body = Customers), (status = 400, description = "Malformed request", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody)),
     security(("token" = []))
 )]
 pub(crate) async fn list(
@@ -84,8 +84,8 @@ pub(crate) async fn list(
 
 /// The customer of one number.
 #[utoipa::path(
-    get, path = "/api/v1/customers/{number}", tag = "customers", params(("number" = String, Path), CustomerQuery),
-    responses((status = 200, body = Customer), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)),
+    get, path = "/api/v1/customers/{number}", tag = "customers", operation_id = "getCustomer", params(("number" = String, Path), CustomerQuery),
+    responses((status = 200, description = "The customer", body = Customer), (status = 404, description = "There is no such thing", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody)),
     security(("token" = []))
 )]
 pub(crate) async fn show(

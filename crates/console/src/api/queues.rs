@@ -30,7 +30,7 @@ pub(crate) struct Queues {
 
 /// The queues now.
 #[utoipa::path(
-    get, path = "/api/v1/queues", tag = "queues", responses((status = 200, body = Queues)),
+    get, path = "/api/v1/queues", tag = "queues", operation_id = "listQueues", responses((status = 200, description = "The queues", body = Queues)),
     security(("token" = []))
 )]
 pub(crate) async fn list(State(shared): State<Shared>) -> Json<Queues> {

@@ -42,7 +42,7 @@ pub(crate) struct Tiers {
 
 /// The tiers and their answer rates.
 #[utoipa::path(
-    get, path = "/api/v1/tiers", tag = "tiers", responses((status = 200, body = Tiers)),
+    get, path = "/api/v1/tiers", tag = "tiers", operation_id = "listTiers", responses((status = 200, description = "The tiers", body = Tiers)),
     security(("token" = []))
 )]
 pub(crate) async fn list(State(shared): State<Shared>) -> Json<Tiers> {

@@ -30,7 +30,7 @@ pub(crate) struct Trunks {
 
 /// The trunks now.
 #[utoipa::path(
-    get, path = "/api/v1/trunks", tag = "trunks", responses((status = 200, body = Trunks)),
+    get, path = "/api/v1/trunks", tag = "trunks", operation_id = "listTrunks", responses((status = 200, description = "The trunks", body = Trunks)),
     security(("token" = []))
 )]
 pub(crate) async fn list(State(shared): State<Shared>) -> Json<Trunks> {
