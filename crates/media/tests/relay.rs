@@ -145,6 +145,48 @@ fn loss_and_reordering_pass_through_as_they_are() {
 }
 
 #[test]
+fn what_is_late_from_before_a_source_change_is_dropped() {
+    let (mut a, b) = (Phone::new(10), Phone::new(11));
+    let mut world = World::with(&[a.clone(), b.clone()]);
+    world.run(100);
+    world.bridge(&a, &b);
+    let packets: Vec<Vec<u8>> = (0..4).map(|n| a.voice(n)).collect();
+    // The first three overtake each other while the source changes from silence to voice.
+    for n in [2, 0, 1, 3] {
+        world.arrives(&a, a.at, &packets[n]);
+    }
+    let heard = world.heard(&b);
+    assert_no_jump(&heard);
+    assert_eq!(heard[5..].iter().map(|sent| sent.payload()[0]).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(world.counters().stale, 2);
+}
+
+#[test]
+fn an_hour_of_talk_wraps_every_number() {
+    let (mut a, b) = (Phone::new(10), Phone::new(11));
+    let mut world = World::with(&[a.clone(), b.clone()]);
+    world.bridge(&a, &b);
+    let mut heard = Vec::new();
+    for n in 0..180_000u32 {
+        // Every 50th packet overtakes the one before it.
+        let (first, second) = (a.voice(1), a.voice(2));
+        let pair = if n % 50 == 49 { [&second, &first] } else { [&first, &second] };
+        for bytes in pair {
+            world.arrives(&a, a.at, bytes);
+        }
+        world.now += Duration::from_millis(40);
+        let sent = world.take_sent();
+        assert_eq!(sent.len(), 2, "at packet {n}");
+        heard.push(sent[1 - usize::from(n % 50 == 49)].clone());
+    }
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].header().sequence.wrapping_sub(pair[0].header().sequence), 2);
+        assert_eq!(pair[1].header().timestamp.wrapping_sub(pair[0].header().timestamp), 320);
+    }
+    assert_eq!((world.stats(&a).lost, world.stats(&a).late), (0, 3_600));
+}
+
+#[test]
 fn a_timestamp_that_jumps_does_not_reach_the_listener() {
     let (mut a, b) = (Phone::new(10), Phone::new(11));
     let mut world = World::with(&[a.clone(), b.clone()]);
@@ -231,8 +273,18 @@ fn a_held_phone_is_sent_nothing_and_music_when_asked_to() {
     world.command(Command::Music { leg: a.leg, music: counting(500, 0) });
     world.run(1_000);
     assert_eq!(world.heard(&a).len(), 50, "music while bridged");
+    world.take_sent();
+    world.agree(&b, negotiated(b.at, Codec::Pcma));
+    world.speaks(&mut a, 1);
+    assert!(world.heard(&b).is_empty(), "who agreed to be silent is not passed on");
+    let mut hold = negotiated(b.at, Codec::Pcma);
+    hold.direction = Direction::RecvOnly;
+    world.agree(&b, hold);
     world.run(20_000);
-    assert!(!world.take_events().iter().any(|event| matches!(event, Event::Silent { leg } if *leg == a.leg)));
+    assert!(
+        !world.take_events().iter().any(|event| matches!(event, Event::Silent { .. })),
+        "silent by right"
+    );
     let mut hold = negotiated(b.at, Codec::Pcma);
     hold.remote = "0.0.0.0:4000".parse().unwrap();
     world.agree(&b, hold);

@@ -30,7 +30,8 @@ pub enum Command {
         negotiated: Negotiated,
         /// Hosts that signalled: the SDP's and the SIP request's source. Whoever else speaks is a stranger.
         learn_from: Vec<IpAddr>,
-        /// Report [`Event::Silent`] after so long without a packet from the peer.
+        /// Report [`Event::Silent`] after so long without a packet from the peer, unless the call is held:
+        /// telephones that hold mostly send nothing.
         timeout: Option<Duration>,
     },
     /// Joins two voices. Ends what plays on either leg within one packet.
@@ -79,7 +80,8 @@ pub enum Command {
         /// Which leg.
         leg: LegKey,
     },
-    /// Ends a leg. Nothing leaves it after this; [`Event::Removed`] is its last event.
+    /// Ends a leg. Nothing leaves it after this, not even a goodbye by RTCP, for signalling said it;
+    /// [`Event::Removed`] is its last event.
     RemoveLeg {
         /// Which leg.
         leg: LegKey,

@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
     ssrc: u32,
     /// Of the next packet of our own.
     sequence: u16,
-    /// The timestamp at [`Instant::ZERO`]: moves up, never down.
+    /// The timestamp at [`Instant::ZERO`].
     base: u32,
     /// Where the stream has come to: the end of what was sent.
     reached: u32,
@@ -74,16 +74,12 @@ impl Outgoing {
         self.next(marker, payload_type, timestamp, units)
     }
 
-    /// Now in our stream, for a packet of our own: never before what was sent.
-    pub(super) fn local_timestamp(&mut self, at: Instant) -> u32 {
+    /// Now in our stream, for a packet of our own. Where a peer's clock ran ahead of ours while he fed,
+    /// the stream goes on where his ended, never back.
+    pub(super) fn local_timestamp(&self, at: Instant) -> u32 {
         let timestamp = self.base.wrapping_add(arrival(at));
-        let short = self.reached.wrapping_sub(timestamp);
-        if self.packets == 0 || !is_ahead(short) {
-            return timestamp;
-        }
-        // A peer's clock ran ahead of ours while he fed: from now on ours starts where his ended.
-        self.base = self.base.wrapping_add(short);
-        self.reached
+        let is_behind = self.packets > 0 && is_ahead(self.reached.wrapping_sub(timestamp));
+        if is_behind { self.reached } else { timestamp }
     }
 
     /// An event packet of ours: its timestamp was fixed at the event's start.

@@ -130,9 +130,11 @@ impl Relay {
     }
 }
 
-/// Whether the peer just ran out of time.
+/// Whether the peer just ran out of time. A held call is silent by right, in both directions.
 fn is_silent(leg: &Leg, now: Instant) -> bool {
-    let Some(Agreed { receives: true, timeout: Some(timeout), .. }) = &leg.agreed else { return false };
+    let Some(Agreed { sends: true, receives: true, timeout: Some(timeout), .. }) = &leg.agreed else {
+        return false;
+    };
     let last = leg.incoming.as_ref().map_or(leg.quiet_since, |incoming| incoming.last().max(leg.quiet_since));
     !leg.is_silent && now - last >= *timeout
 }
