@@ -15,9 +15,10 @@ mod ua;
 
 pub use endpoint::counters::{Counters, Dropped, METHOD_NAMES, METHODS, method_index};
 pub use endpoint::{
-    ApiError, Binding, BindingKey, Cidr, CidrError, Credentials, EndedBy, Endpoint, EndpointConfig, EndpointLimits,
-    Event, FailReason, Flow, Gateway, Input, Invite, LegTimer, Letter, Listener, OutTarget, OutgoingInvite, Output,
-    Peer, Protocol, Reason, ReasonProtocol, ReferTarget, Rejection, Target, Timer, Times, TrunkConfig, UserConfig,
+    ApiError, Binding, BindingKey, Cidr, CidrError, Credentials, EndedBy, Endpoint, EndpointConfig,
+    EndpointLimits, Event, FailReason, Flow, Gateway, Input, Invite, LegTimer, Letter, Listener, OutTarget,
+    OutgoingInvite, Output, Peer, Protocol, Reason, ReasonProtocol, ReferTarget, Rejection, Target, Timer,
+    Times, TrunkConfig, UserConfig,
 };
 pub use framer::{Framed, Framer, PONG};
 pub use message::{Limits, Method};

@@ -31,7 +31,9 @@ pub fn order(mut records: Vec<Srv>, rng: &mut Rng) -> Vec<Target> {
         // A draw of 0..=total, as RFC 2782 has it: records of weight 0 stand first and win at 0.
         let mut draw = rng.below(total.saturating_add(1));
         let mut chosen = 0;
-        for (index, record) in records.iter().enumerate().take_while(|(_, record)| record.priority == priority) {
+        for (index, record) in
+            records.iter().enumerate().take_while(|(_, record)| record.priority == priority)
+        {
             chosen = index;
             match draw.checked_sub(u64::from(record.weight)) {
                 Some(left) if left > 0 => draw = left,
@@ -47,7 +49,10 @@ pub fn order(mut records: Vec<Srv>, rng: &mut Rng) -> Vec<Target> {
 
 /// Targets of a host without SRV records, in the order of its addresses.
 pub fn plain(addresses: &[IpAddr], port: Option<u16>, protocol: Option<Protocol>) -> Vec<Target> {
-    let target = |ip: &IpAddr| Target { protocol: protocol.unwrap_or_default(), remote: (*ip, port.unwrap_or(5060)).into() };
+    let target = |ip: &IpAddr| Target {
+        protocol: protocol.unwrap_or_default(),
+        remote: (*ip, port.unwrap_or(5060)).into(),
+    };
     addresses.iter().map(target).collect()
 }
 
@@ -57,7 +62,13 @@ mod tests {
     use base::Seed;
 
     fn srv(priority: u16, weight: u16, last: u8) -> Srv {
-        Srv { priority, weight, port: 5060, protocol: Protocol::Udp, addresses: vec![IpAddr::from([192, 0, 2, last])] }
+        Srv {
+            priority,
+            weight,
+            port: 5060,
+            protocol: Protocol::Udp,
+            addresses: vec![IpAddr::from([192, 0, 2, last])],
+        }
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(crate) fn answer(m: &Message, credentials: &Credentials, asked: &Asked<'_>) 
         let qop = params.get("qop");
         let auth = match &qop {
             Some(list) => {
-                if !list.split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(b"auth")) {
+                if !list.split(|byte| *byte == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(b"auth"))
+                {
                     return None;
                 }
                 true
@@ -55,7 +56,12 @@ pub(crate) fn answer(m: &Message, credentials: &Credentials, asked: &Asked<'_>) 
     };
     let digest = response(algorithm, &parts);
     let quote = |text: &str| crate::ua::print::quoted(text);
-    let mut value = format!("Digest username={}, realm={}, nonce=", quote(&credentials.username), quote(&credentials.realm)).into_bytes();
+    let mut value = format!(
+        "Digest username={}, realm={}, nonce=",
+        quote(&credentials.username),
+        quote(&credentials.realm)
+    )
+    .into_bytes();
     value.extend_from_slice(raw_nonce);
     value.extend_from_slice(b", uri=\"");
     value.extend_from_slice(asked.uri);

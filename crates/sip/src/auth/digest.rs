@@ -73,7 +73,9 @@ pub(crate) fn response(algorithm: Algorithm, parts: &Parts<'_>) -> String {
     let ha1 = algorithm.hash(&[parts.username, parts.realm, parts.password]);
     let ha2 = algorithm.hash(&[parts.method, parts.uri]);
     match parts.auth {
-        Some((nc, cnonce)) => algorithm.hash(&[ha1.as_bytes(), parts.nonce, nc, cnonce, b"auth", ha2.as_bytes()]),
+        Some((nc, cnonce)) => {
+            algorithm.hash(&[ha1.as_bytes(), parts.nonce, nc, cnonce, b"auth", ha2.as_bytes()])
+        }
         None => algorithm.hash(&[ha1.as_bytes(), parts.nonce, ha2.as_bytes()]),
     }
 }

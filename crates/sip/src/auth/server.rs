@@ -123,12 +123,22 @@ impl Guard {
         verdict
     }
 
-    fn weigh(&mut self, now: Instant, params: &AuthParams<'_>, m: &Message, method: &[u8], source: IpAddr) -> Verdict {
+    fn weigh(
+        &mut self,
+        now: Instant,
+        params: &AuthParams<'_>,
+        m: &Message,
+        method: &[u8],
+        source: IpAddr,
+    ) -> Verdict {
         let get = |name: &str| params.get(name).unwrap_or_default();
         let (username, nonce, uri) = (get("username"), get("nonce"), get("uri"));
         let (nc, cnonce, qop) = (get("nc"), get("cnonce"), get("qop"));
         let algorithm = Algorithm::from_name(params.get("algorithm").as_deref());
-        let count = core::str::from_utf8(&nc).ok().filter(|nc| nc.len() == 8).and_then(|nc| u32::from_str_radix(nc, 16).ok());
+        let count = core::str::from_utf8(&nc)
+            .ok()
+            .filter(|nc| nc.len() == 8)
+            .and_then(|nc| u32::from_str_radix(nc, 16).ok());
         let (Some(algorithm), Some(count)) = (algorithm, count) else { return Verdict::Wrong };
         // Without qop=auth there is no count, and so no protection against replay.
         if !qop.eq_ignore_ascii_case(b"auth") || !same_uri(&uri, m.uri_bytes().unwrap_or_default()) {
@@ -137,24 +147,37 @@ impl Guard {
         let user = core::str::from_utf8(&username).ok().and_then(|name| self.users.get(name));
         // Nobody has a password too: both ways cost the same.
         let password = user.map_or(self.nobody.as_str(), |user| user.password.reveal());
-        let expected = response(algorithm, &Parts {
-            username: &username,
-            realm: self.realm.as_bytes(),
-            password: password.as_bytes(),
-            method,
-            uri: &uri,
-            nonce: &nonce,
-            auth: Some((&nc, &cnonce)),
-        });
+        let expected = response(
+            algorithm,
+            &Parts {
+                username: &username,
+                realm: self.realm.as_bytes(),
+                password: password.as_bytes(),
+                method,
+                uri: &uri,
+                nonce: &nonce,
+                auth: Some((&nc, &cnonce)),
+            },
+        );
         let right = bool::from(expected.as_bytes().ct_eq(get("response").to_ascii_lowercase().as_slice()));
         let Some(agent) = user.map(|user| user.agent).filter(|_| right) else { return Verdict::Wrong };
-        match self.nonce_issued(&nonce, source).filter(|issued| now.since(*issued) <= self.nonce_life && *issued <= now) {
+        match self
+            .nonce_issued(&nonce, source)
+            .filter(|issued| now.since(*issued) <= self.nonce_life && *issued <= now)
+        {
             None => Verdict::Stale,
             Some(issued) => self.use_count(now, &nonce, issued, count, agent),
         }
     }
 
-    fn use_count(&mut self, now: Instant, nonce: &[u8], issued: Instant, count: u32, agent: AgentKey) -> Verdict {
+    fn use_count(
+        &mut self,
+        now: Instant,
+        nonce: &[u8],
+        issued: Instant,
+        count: u32,
+        agent: AgentKey,
+    ) -> Verdict {
         let key = self.key.hash_one(("count", nonce));
         if !self.counts.contains_key(&key) && self.counts.len() >= NONCES_MAX {
             self.sweep(now);
@@ -167,7 +190,14 @@ impl Guard {
     }
 
     /// A challenge: one line for each algorithm.
-    pub(crate) fn challenge(&self, now: Instant, source: IpAddr, nonce_salt: u64, stale: bool, lines: &mut Lines) {
+    pub(crate) fn challenge(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        nonce_salt: u64,
+        stale: bool,
+        lines: &mut Lines,
+    ) {
         let nonce = self.nonce(now, source, nonce_salt);
         for algorithm in Algorithm::OFFERED {
             let mut value = format!(
@@ -256,7 +286,10 @@ mod tests {
     #[test]
     fn a_count_is_good_once_even_out_of_order() {
         let mut counts = Counts { highest: 0, seen: 0, issued: Instant::ZERO };
-        assert_eq!([1, 3, 2, 2, 3, 1, 0].map(|n| counts.take(n)), [true, true, true, false, false, false, false]);
+        assert_eq!(
+            [1, 3, 2, 2, 3, 1, 0].map(|n| counts.take(n)),
+            [true, true, true, false, false, false, false]
+        );
         assert!(counts.take(100));
         assert!(counts.take(40));
         assert!(!counts.take(36), "outside of the window nobody can tell");

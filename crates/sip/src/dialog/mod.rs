@@ -43,7 +43,13 @@ pub(crate) struct NoDialog;
 
 impl Dialog {
     /// The server side's (RFC 3261 §12.1.1).
-    pub(crate) fn incoming(layer: &Layer, message: &Message, flow: Flow, local_tag: u64, symmetric: bool) -> Result<Self, NoDialog> {
+    pub(crate) fn incoming(
+        layer: &Layer,
+        message: &Message,
+        flow: Flow,
+        local_tag: u64,
+        symmetric: bool,
+    ) -> Result<Self, NoDialog> {
         let to = message.header(HeaderName::To).ok_or(NoDialog)?;
         let mut local = to.to_vec();
         local.extend_from_slice(b";tag=");
@@ -68,7 +74,13 @@ impl Dialog {
     }
 
     /// The client side's from a response (RFC 3261 §12.1.2); `self` is what we began with.
-    pub(crate) fn answered(&self, layer: &Layer, message: &Message, flow: Flow, cseq: u32) -> Result<Self, NoDialog> {
+    pub(crate) fn answered(
+        &self,
+        layer: &Layer,
+        message: &Message,
+        flow: Flow,
+        cseq: u32,
+    ) -> Result<Self, NoDialog> {
         let mut dialog = Dialog {
             remote_tag: Bytes::copy_from_slice(message.to_tag().unwrap_or_default()),
             remote: Bytes::copy_from_slice(message.header(HeaderName::To).ok_or(NoDialog)?),
@@ -110,7 +122,9 @@ impl Dialog {
         };
         let remote = (ip, uri.port().unwrap_or(5060)).into();
         // A stream that is open to the right host serves, whatever its port.
-        if protocol == flow.protocol && (remote == flow.remote || (protocol.is_reliable() && ip == flow.remote.ip())) {
+        if protocol == flow.protocol
+            && (remote == flow.remote || (protocol.is_reliable() && ip == flow.remote.ip()))
+        {
             return;
         }
         let local = if protocol == flow.protocol && flow.local.is_ipv4() == ip.is_ipv4() {

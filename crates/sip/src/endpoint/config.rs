@@ -137,7 +137,11 @@ impl TrunkConfig {
         TrunkConfig {
             key,
             sources: vec![Cidr::host(address.ip())],
-            gateway: Some(Gateway { host: address.ip().to_string(), port: Some(address.port()), protocol: None }),
+            gateway: Some(Gateway {
+                host: address.ip().to_string(),
+                port: Some(address.port()),
+                protocol: None,
+            }),
             trusted_identity: true,
             credentials: None,
             options_interval: None,
@@ -285,7 +289,11 @@ mod tests {
         assert!(block.contains(IpAddr::from([192, 0, 2, 200])));
         assert!(!block.contains(IpAddr::from([192, 0, 3, 1])));
         assert!("0.0.0.0/0".parse::<Cidr>()?.contains(IpAddr::from([8, 8, 8, 8])));
-        assert!("2001:db8::/32".parse::<Cidr>()?.contains("2001:db8::7".parse().unwrap_or(IpAddr::from([0, 0, 0, 0]))));
+        assert!(
+            "2001:db8::/32"
+                .parse::<Cidr>()?
+                .contains("2001:db8::7".parse().unwrap_or(IpAddr::from([0, 0, 0, 0])))
+        );
         assert!("10.0.0.1/33".parse::<Cidr>().is_err());
         assert!("carrier.example".parse::<Cidr>().is_err());
         Ok(())

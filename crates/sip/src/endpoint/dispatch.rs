@@ -9,6 +9,7 @@ use super::counters::method_index;
 use super::gate::Admission;
 use super::request::Request;
 use super::{Endpoint, Flow, Peer, TrunkConfig};
+use crate::message::header::NameAddr;
 use crate::message::{Answerable, HeaderName, Host, Message, Method, ParseError};
 use crate::transaction::template::{COOKIE, unhex};
 use crate::transaction::{Answer, Up};
@@ -39,7 +40,8 @@ impl Endpoint {
             return;
         }
         self.layer.counters.dropped.malformed_answered += 1;
-        let head = answerable_head(answer);
+        let tag = self.layer.keyed(("stateless tag", answer.call_id.as_deref(), flow.remote.ip()));
+        let head = answerable_head(answer, tag);
         self.layer.respond_stateless(&flow, &head, &Answer::code(error.status()));
     }
 
@@ -63,7 +65,9 @@ impl Endpoint {
 
     fn in_dialog(&mut self, now: Instant, r: &Request<'_>) {
         let found = r.message.to_tag().and_then(unhex).and_then(|tag| self.by_tag.get(&tag).copied());
-        let Some(key) = found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.dialog.matches(r.message))) else {
+        let Some(key) =
+            found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.dialog.matches(r.message)))
+        else {
             // Strangers pay for the answer.
             if self.admitted(now, r) {
                 self.refuse(r, 481);
@@ -71,7 +75,10 @@ impl Endpoint {
             return;
         };
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        let knows = !matches!(r.method, Method::Other(_) | Method::Register | Method::Publish | Method::Message | Method::Subscribe);
+        let knows = !matches!(
+            r.method,
+            Method::Other(_) | Method::Register | Method::Publish | Method::Message | Method::Subscribe
+        );
         if !leg.dialog.in_order(r.message.cseq_number()) {
             // RFC 3261 §12.2.2.
             return self.refuse(r, 500);
@@ -105,7 +112,9 @@ impl Endpoint {
         }
         match r.method {
             Method::Register => return self.on_register(now, r),
-            Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => return self.refuse(r, 481),
+            Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
+                return self.refuse(r, 481);
+            }
             _ => {}
         }
         let Some(caller) = self.who(r) else {
@@ -159,7 +168,10 @@ impl Endpoint {
             ip == local || config.listeners.iter().any(|l| l.local.ip() == ip || l.sent_by().ip() == ip)
         };
         host.ip().is_some_and(ours)
-            || config.domains.iter().any(|domain| Host::parse(domain.as_bytes()).is_some_and(|d| d.is_same(&host)))
+            || config
+                .domains
+                .iter()
+                .any(|domain| Host::parse(domain.as_bytes()).is_some_and(|d| d.is_same(&host)))
     }
 
     /// The trunk whose source blocks hold `ip`: the longest prefix wins.
@@ -184,7 +196,10 @@ impl Endpoint {
             self.refuse_with(r, 420, &lines);
             return false;
         }
-        if read::max_forwards(r.message) == Some(0) && *r.method == Method::Invite && r.message.to_tag().is_none() {
+        if read::max_forwards(r.message) == Some(0)
+            && *r.method == Method::Invite
+            && r.message.to_tag().is_none()
+        {
             self.refuse(r, 483);
             return false;
         }
@@ -275,13 +290,21 @@ pub(crate) const ACCEPT: &str = "application/sdp";
 /// Extensions we know.
 pub(crate) const SUPPORTED: [&str; 3] = ["100rel", "timer", "replaces"];
 
-fn answerable_head(answer: &Answerable) -> Vec<u8> {
+/// What can be repeated of a request that cannot be read, with a tag of ours in To if it has none.
+fn answerable_head(answer: &Answerable, tag: u64) -> Vec<u8> {
     let mut lines = Lines::new();
     for via in &answer.vias {
         lines.line("Via", via);
     }
-    let rest = [("From", &answer.from), ("To", &answer.to), ("Call-ID", &answer.call_id), ("CSeq", &answer.cseq)];
-    for (name, value) in rest {
+    if let Some(from) = &answer.from {
+        lines.line("From", from);
+    }
+    if let Some(to) = &answer.to {
+        let tagged = NameAddr::parse(to).is_ok_and(|to| to.tag().is_none());
+        let tag = if tagged { format!(";tag={tag:016x}") } else { String::new() };
+        lines.parts("To", &[to, tag.as_bytes()]);
+    }
+    for (name, value) in [("Call-ID", &answer.call_id), ("CSeq", &answer.cseq)] {
         if let Some(value) = value {
             lines.line(name, value);
         }

@@ -10,7 +10,15 @@ use crate::transaction::{ClientTransaction, Hop, Purpose, Template};
 
 impl Endpoint {
     /// A response that is news.
-    pub(super) fn request_answered(&mut self, now: Instant, id: u64, purpose: Purpose, code: u16, m: &Message, flow: Flow) {
+    pub(super) fn request_answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        purpose: Purpose,
+        code: u16,
+        m: &Message,
+        flow: Flow,
+    ) {
         match purpose {
             Purpose::Invite(leg) => self.invite_answered(now, id, leg, code, m, flow),
             Purpose::Reinvite(leg) => self.reoffer_answered(now, id, leg, code, m, flow),
@@ -25,7 +33,9 @@ impl Endpoint {
                 let _ = leg;
             }
             // RFC 5057: the peer's dialog is gone.
-            Purpose::InDialog(leg) if matches!(code, 408 | 481) => self.peer_gone(now, leg, EndedBy::PeerGone),
+            Purpose::InDialog(leg) if matches!(code, 408 | 481) => {
+                self.peer_gone(now, leg, EndedBy::PeerGone)
+            }
             Purpose::Options(trunk) if code >= 200 => {
                 let retried = (code == 503 && self.try_next_target(now, id))
                     || (matches!(code, 401 | 407) && self.retry_with_credentials(now, id, m));
@@ -71,7 +81,14 @@ impl Endpoint {
         self.next_target(now, template, &hop, purpose, challenges)
     }
 
-    fn next_target(&mut self, now: Instant, mut template: Box<Template>, hop: &Hop, purpose: Purpose, challenges: u8) -> bool {
+    fn next_target(
+        &mut self,
+        now: Instant,
+        mut template: Box<Template>,
+        hop: &Hop,
+        purpose: Purpose,
+        challenges: u8,
+    ) -> bool {
         let Some(next) = self.hop(hop.next.clone()) else { return false };
         self.layer.counters.failovers += 1;
         template.cseq = template.cseq.wrapping_add(1);
@@ -79,7 +96,14 @@ impl Endpoint {
         true
     }
 
-    fn send_again(&mut self, now: Instant, template: Box<Template>, hop: Hop, purpose: Purpose, challenges: u8) {
+    fn send_again(
+        &mut self,
+        now: Instant,
+        template: Box<Template>,
+        hop: Hop,
+        purpose: Purpose,
+        challenges: u8,
+    ) {
         match purpose {
             Purpose::Invite(leg) => self.send_invite_again(now, leg, template, hop, challenges),
             Purpose::Reinvite(leg) | Purpose::Update(leg) | Purpose::Bye(leg) | Purpose::InDialog(leg) => {
@@ -127,7 +151,10 @@ impl Endpoint {
     fn trunk_of(&self, purpose: Purpose) -> Option<base::TrunkKey> {
         let leg = match purpose {
             Purpose::Options(trunk) => return Some(trunk),
-            Purpose::Invite(leg) | Purpose::Reinvite(leg) | Purpose::Update(leg) | Purpose::Bye(leg)
+            Purpose::Invite(leg)
+            | Purpose::Reinvite(leg)
+            | Purpose::Update(leg)
+            | Purpose::Bye(leg)
             | Purpose::InDialog(leg) => leg,
             Purpose::Cancel(_) | Purpose::Stray => return None,
         };
@@ -156,7 +183,10 @@ impl Endpoint {
         }
         for id in servers {
             if let Some(leg) = self.layer.pending_invite(id)
-                && self.legs.get(&leg).is_some_and(|leg| matches!(leg.state, crate::ua::leg::State::Incoming(_)))
+                && self
+                    .legs
+                    .get(&leg)
+                    .is_some_and(|leg| matches!(leg.state, crate::ua::leg::State::Incoming(_)))
             {
                 self.incoming_dies(now, leg, 487, None);
             }

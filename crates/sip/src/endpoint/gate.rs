@@ -34,12 +34,22 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(seed: Seed) -> Self {
-        Gate { buckets: SeededMap::with_hasher(seed), overflow: Bucket { milli_tokens: 0, at: Instant::ZERO } }
+        Gate {
+            buckets: SeededMap::with_hasher(seed),
+            overflow: Bucket { milli_tokens: 0, at: Instant::ZERO },
+        }
     }
 
     /// One new request outside of any dialog.
-    pub(crate) fn admit(&mut self, now: Instant, source: IpAddr, trunk: bool, limits: &EndpointLimits) -> Admission {
-        let per_s = if trunk { limits.requests_per_trunk_source_per_s } else { limits.requests_per_source_per_s };
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        source: IpAddr,
+        trunk: bool,
+        limits: &EndpointLimits,
+    ) -> Admission {
+        let per_s =
+            if trunk { limits.requests_per_trunk_source_per_s } else { limits.requests_per_source_per_s };
         let burst = i64::from(per_s).saturating_mul(1000);
         let full = self.buckets.len() >= limits.sources_max && !self.buckets.contains_key(&source);
         let bucket = if full && !trunk {
@@ -98,9 +108,13 @@ mod tests {
     #[test]
     fn more_sources_than_room_share_one_bucket() {
         let mut gate = Gate::new(Seed::default());
-        let limits = EndpointLimits { requests_per_source_per_s: 1, sources_max: 2, ..EndpointLimits::default() };
+        let limits =
+            EndpointLimits { requests_per_source_per_s: 1, sources_max: 2, ..EndpointLimits::default() };
         let welcome = (0..200u8)
-            .filter(|n| gate.admit(Instant::from_secs(1), IpAddr::from([10, 0, 0, *n]), false, &limits) == Admission::Welcome)
+            .filter(|n| {
+                gate.admit(Instant::from_secs(1), IpAddr::from([10, 0, 0, *n]), false, &limits)
+                    == Admission::Welcome
+            })
             .count();
         assert_eq!(welcome, 3);
         gate.sweep(Instant::from_secs(60));

@@ -19,7 +19,8 @@ use base::{AgentKey, Instant, LegKey, Seed, SeededMap, TrunkKey};
 
 pub use command::{ApiError, Binding, BindingKey, OutTarget, OutgoingInvite, Rejection};
 pub use config::{
-    Cidr, CidrError, Credentials, EndpointConfig, EndpointLimits, Gateway, Listener, Times, TrunkConfig, UserConfig,
+    Cidr, CidrError, Credentials, EndpointConfig, EndpointLimits, Gateway, Listener, Times, TrunkConfig,
+    UserConfig,
 };
 pub(crate) use counters::Counters;
 pub use event::{EndedBy, Event, FailReason, Invite, Peer, Reason, ReasonProtocol, ReferTarget};

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use bytes::Bytes;
 
 use super::Flow;
-use crate::message::{HeaderName, Host, List, Message, Method};
 use crate::message::header::Via;
+use crate::message::{HeaderName, Host, List, Message, Method};
 use crate::transaction::Layer;
 use crate::transaction::template::{decimal, hex};
 
@@ -31,7 +31,8 @@ impl<'a> Request<'a> {
         let via = message.via_top().ok()?;
         let id = |method: &[u8]| transaction_id(layer, message, &via, method, flow.remote.ip());
         let invite_id = id(b"INVITE");
-        let own_id = if matches!(method, Method::Invite | Method::Ack) { invite_id } else { id(method.as_bytes()) };
+        let own_id =
+            if matches!(method, Method::Invite | Method::Ack) { invite_id } else { id(method.as_bytes()) };
         Some(Request { message, method, flow, reply: reply_flow(&via, flow), id: own_id, invite_id })
     }
 
@@ -122,7 +123,8 @@ fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// sees or guesses a branch can stand in another's way. Without the magic cookie: what RFC 2543 gives.
 fn transaction_id(layer: &Layer, message: &Message, via: &Via<'_>, method: &[u8], source: IpAddr) -> u64 {
     let text = via.as_bytes();
-    let sent_by = text.get(..text.len().saturating_sub(via.params.as_bytes().len())).unwrap_or(text).trim_ascii_end();
+    let sent_by =
+        text.get(..text.len().saturating_sub(via.params.as_bytes().len())).unwrap_or(text).trim_ascii_end();
     if via.has_magic_cookie() {
         return layer.keyed((via.branch(), sent_by, method, source));
     }
@@ -131,7 +133,16 @@ fn transaction_id(layer: &Layer, message: &Message, via: &Via<'_>, method: &[u8]
         _ => message.to_tag(),
     };
     let uri = message.uri_bytes();
-    layer.keyed((uri, message.from_tag(), to_tag, message.call_id(), message.cseq_number(), text, method, source))
+    layer.keyed((
+        uri,
+        message.from_tag(),
+        to_tag,
+        message.call_id(),
+        message.cseq_number(),
+        text,
+        method,
+        source,
+    ))
 }
 
 /// Where responses go (RFC 3261 §18.2.2, RFC 3581 §4). A sent-by address that is not where the

@@ -92,7 +92,8 @@ impl Registrar {
 
     /// Agents with contacts.
     pub(crate) fn agents(&self) -> Vec<AgentKey> {
-        let mut agents: Vec<_> = self.records.iter().filter(|(_, r)| !r.bindings.is_empty()).map(|(a, _)| *a).collect();
+        let mut agents: Vec<_> =
+            self.records.iter().filter(|(_, r)| !r.bindings.is_empty()).map(|(a, _)| *a).collect();
         agents.sort_unstable();
         agents
     }
@@ -115,7 +116,10 @@ impl Registrar {
     ) -> Result<Outcome, Refused> {
         let record = self.records.entry(agent).or_default();
         record.check_order(registration, changes)?;
-        let new = changes.iter().filter(|change| change.expires_s > 0 && record.find(&change.uri).is_none()).count();
+        let new = changes
+            .iter()
+            .filter(|change| change.expires_s > 0 && record.find(&change.uri).is_none())
+            .count();
         if record.bindings.len().saturating_add(new) > contacts_max {
             return Err(Refused::Full);
         }
@@ -135,7 +139,12 @@ impl Registrar {
     }
 
     /// `Contact: *` with Expires 0: removes everything.
-    pub(crate) fn clear(&mut self, now: Instant, agent: AgentKey, registration: &Registration) -> Result<Outcome, Refused> {
+    pub(crate) fn clear(
+        &mut self,
+        now: Instant,
+        agent: AgentKey,
+        registration: &Registration,
+    ) -> Result<Outcome, Refused> {
         let changes: Vec<_> = self
             .bindings(agent)
             .iter()
@@ -144,7 +153,14 @@ impl Registrar {
         self.apply(now, agent, registration, &changes, usize::MAX)
     }
 
-    fn put(&mut self, now: Instant, agent: AgentKey, change: &Change, registration: &Registration, outcome: &mut Outcome) {
+    fn put(
+        &mut self,
+        now: Instant,
+        agent: AgentKey,
+        change: &Change,
+        registration: &Registration,
+        outcome: &mut Outcome,
+    ) {
         let record = self.records.entry(agent).or_default();
         let found = record.find(&change.uri);
         let key = found.map_or_else(
@@ -177,7 +193,13 @@ impl Registrar {
         outcome.set.push((key, expires_at));
     }
 
-    fn remove_uri(&mut self, agent: AgentKey, uri: &[u8], registration: &Registration, outcome: &mut Outcome) {
+    fn remove_uri(
+        &mut self,
+        agent: AgentKey,
+        uri: &[u8],
+        registration: &Registration,
+        outcome: &mut Outcome,
+    ) {
         let Some(record) = self.records.get_mut(&agent) else { return };
         let Some(key) = record.find(uri).map(|binding| binding.key) else { return };
         record.gone.retain(|(call_id, _)| *call_id != registration.call_id);

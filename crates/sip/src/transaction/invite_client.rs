@@ -64,7 +64,9 @@ impl InviteClient {
                 Step::Repeat(*interval)
             }
             (InviteClient::Calling { .. }, Letter::B) => Step::TimedOut,
-            (InviteClient::Completed { .. }, Letter::D) | (InviteClient::Accepted { .. }, Letter::M) => Step::Done,
+            (InviteClient::Completed { .. }, Letter::D) | (InviteClient::Accepted { .. }, Letter::M) => {
+                Step::Done
+            }
             _ => Step::Nothing,
         }
     }

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn timer_g_doubles_up_to_t2_and_stops_at_the_ack() {
         let t2 = Duration::from_secs(4);
-        let mut machine = InviteServer::Completed { response: Bytes::new(), interval: Duration::from_millis(500) };
+        let mut machine =
+            InviteServer::Completed { response: Bytes::new(), interval: Duration::from_millis(500) };
         let mut waits = Vec::new();
         for _ in 0..5 {
             if let Step::Repeat(wait) = machine.on_timer(Letter::G, t2) {

@@ -95,7 +95,12 @@ impl Layer {
     /// the configuration has changed since, one that fits.
     pub(crate) fn listener_of(&self, flow: &Flow) -> Listener {
         let same = |l: &&Listener| l.protocol == flow.protocol && l.local == flow.local;
-        let found = self.config.listeners.iter().find(same).or_else(|| self.listener(flow.protocol, flow.remote.ip()));
+        let found = self
+            .config
+            .listeners
+            .iter()
+            .find(same)
+            .or_else(|| self.listener(flow.protocol, flow.remote.ip()));
         found.cloned().unwrap_or(Listener { protocol: flow.protocol, local: flow.local, advertised: None })
     }
 

@@ -80,11 +80,29 @@ const CANCEL_BIT: u64 = 1;
 
 impl Layer {
     /// Sends a request as a new transaction and returns its number.
-    pub(crate) fn request(&mut self, now: Instant, template: Box<Template>, purpose: Purpose, hop: Hop, challenges: u8) -> u64 {
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        template: Box<Template>,
+        purpose: Purpose,
+        hop: Hop,
+        challenges: u8,
+    ) -> u64 {
         let id = self.rng.next_u64() & !CANCEL_BIT;
         let listener = self.listener_of(&hop.flow);
         let sent = template.print(&mut self.scratch, &listener, id);
-        self.begin(now, id, ClientTransaction { purpose, machine: machine_for(&template.method, self.config.times.t1), template, hop, challenges, sent });
+        self.begin(
+            now,
+            id,
+            ClientTransaction {
+                purpose,
+                machine: machine_for(&template.method, self.config.times.t1),
+                template,
+                hop,
+                challenges,
+                sent,
+            },
+        );
         id
     }
 
@@ -95,10 +113,26 @@ impl Layer {
         let Purpose::Invite(leg) = purpose else { return };
         let listener = self.listener_of(&flow);
         let Some(transaction) = self.clients.get(&id) else { return };
-        let sent = transaction.template.print_companion(&mut self.scratch, &listener, id, Companion::Cancel { reason });
-        let template = Box::new(Template { method: Method::Cancel, body: Bytes::new(), ..(*transaction.template).clone() });
+        let sent = transaction.template.print_companion(
+            &mut self.scratch,
+            &listener,
+            id,
+            Companion::Cancel { reason },
+        );
+        let template = Box::new(Template {
+            method: Method::Cancel,
+            body: Bytes::new(),
+            ..(*transaction.template).clone()
+        });
         let machine = machine_for(&Method::Cancel, self.config.times.t1);
-        let cancel = ClientTransaction { purpose: Purpose::Cancel(leg), template, hop: Hop::flow(flow), challenges: 0, sent, machine };
+        let cancel = ClientTransaction {
+            purpose: Purpose::Cancel(leg),
+            template,
+            hop: Hop::flow(flow),
+            challenges: 0,
+            sent,
+            machine,
+        };
         self.begin(now, id | CANCEL_BIT, cancel);
     }
 
@@ -122,7 +156,14 @@ impl Layer {
     }
 
     /// A response with the branch of number `branch`. `to` is its To line, for ACK.
-    pub(crate) fn on_response(&mut self, now: Instant, branch: u64, method: &Method, code: u16, to: &[u8]) -> Option<Up> {
+    pub(crate) fn on_response(
+        &mut self,
+        now: Instant,
+        branch: u64,
+        method: &Method,
+        code: u16,
+        to: &[u8],
+    ) -> Option<Up> {
         let id = if *method == Method::Cancel { branch | CANCEL_BIT } else { branch & !CANCEL_BIT };
         let Some(transaction) = self.clients.get_mut(&id).filter(|t| t.template.method == *method) else {
             self.counters.dropped.stray_responses += 1;
@@ -158,14 +199,20 @@ impl Layer {
                 self.by_remote.remove(&(flow.remote, Side::Client, id));
                 let listener = self.listener_of(&flow);
                 let Some(transaction) = self.clients.get_mut(&id) else { return };
-                let ack = transaction.template.print_companion(&mut self.scratch, &listener, id, Companion::Ack { to });
+                let ack = transaction.template.print_companion(
+                    &mut self.scratch,
+                    &listener,
+                    id,
+                    Companion::Ack { to },
+                );
                 if let Machine::Invite(InviteClient::Completed { ack: stored }) = &mut transaction.machine {
                     *stored = ack.clone();
                 }
                 transaction.sent = Bytes::new();
                 self.count_ack();
                 self.transmit(&flow, ack);
-                let wait = if flow.protocol.is_reliable() { Duration::ZERO } else { times.t1.saturating_mul(64) };
+                let wait =
+                    if flow.protocol.is_reliable() { Duration::ZERO } else { times.t1.saturating_mul(64) };
                 self.set_client(Letter::D, id, now + wait);
             }
         }
@@ -195,11 +242,14 @@ impl Layer {
 
     /// The 2xx with this To tag came before: its ACK is sent again. `false`: it is new.
     pub(crate) fn repeat_accept_ack(&mut self, id: u64, tag: &[u8]) -> bool {
-        let Some(ClientTransaction { machine: Machine::Invite(InviteClient::Accepted { acks }), .. }) = self.clients.get(&id)
+        let Some(ClientTransaction { machine: Machine::Invite(InviteClient::Accepted { acks }), .. }) =
+            self.clients.get(&id)
         else {
             return false;
         };
-        let Some(Acked { ack, flow, .. }) = acks.iter().find(|acked| acked.tag == tag).cloned() else { return false };
+        let Some(Acked { ack, flow, .. }) = acks.iter().find(|acked| acked.tag == tag).cloned() else {
+            return false;
+        };
         self.counters.retransmits_in += 1;
         self.resend(&flow, ack);
         true
@@ -212,8 +262,12 @@ impl Layer {
         let bytes = ack.print(&mut self.scratch, &listener, branch);
         self.count_ack();
         self.transmit(&flow, bytes.clone());
-        if let Some(ClientTransaction { machine: Machine::Invite(InviteClient::Accepted { acks }), sent, template, .. }) =
-            self.clients.get_mut(&id)
+        if let Some(ClientTransaction {
+            machine: Machine::Invite(InviteClient::Accepted { acks }),
+            sent,
+            template,
+            ..
+        }) = self.clients.get_mut(&id)
         {
             *sent = Bytes::new();
             template.body = Bytes::new();
@@ -291,7 +345,11 @@ impl Layer {
         let (mut clients, mut servers) = (Vec::new(), Vec::new());
         for &(_, side, id) in self.by_remote.range(range) {
             match side {
-                Side::Client if self.clients.get(&id).is_some_and(|t| t.hop.flow.protocol == flow.protocol) => clients.push(id),
+                Side::Client
+                    if self.clients.get(&id).is_some_and(|t| t.hop.flow.protocol == flow.protocol) =>
+                {
+                    clients.push(id)
+                }
                 Side::Server => servers.push(id),
                 Side::Client => {}
             }

@@ -95,16 +95,34 @@ impl Layer {
     }
 
     /// Begins an INVITE server transaction and sends 100.
-    pub(crate) fn serve_invite(&mut self, id: u64, flow: Flow, source: core::net::IpAddr, head: Bytes, leg: LegKey, merged: u64) {
+    pub(crate) fn serve_invite(
+        &mut self,
+        id: u64,
+        flow: Flow,
+        source: core::net::IpAddr,
+        head: Bytes,
+        leg: LegKey,
+        merged: u64,
+    ) {
         let trying = self.print_response(&flow, &head, &Answer::code(100));
         self.transmit(&flow, trying.clone());
         let machine = Machine::Invite(InviteServer::Proceeding(trying));
         self.merged.insert(merged, id);
-        self.insert_server(id, ServerTransaction { flow, source, leg: Some(leg), head, machine, merged: Some(merged) });
+        self.insert_server(
+            id,
+            ServerTransaction { flow, source, leg: Some(leg), head, machine, merged: Some(merged) },
+        );
     }
 
     /// Begins a non-INVITE server transaction that is answered later.
-    pub(crate) fn serve(&mut self, id: u64, flow: Flow, source: core::net::IpAddr, head: Bytes, leg: Option<LegKey>) {
+    pub(crate) fn serve(
+        &mut self,
+        id: u64,
+        flow: Flow,
+        source: core::net::IpAddr,
+        head: Bytes,
+        leg: Option<LegKey>,
+    ) {
         let machine = Machine::Other(Server::Trying);
         self.insert_server(id, ServerTransaction { flow, source, leg, head, machine, merged: None });
     }

@@ -60,7 +60,13 @@ impl Template {
 
     /// ACK for a final response other than 2xx, or CANCEL: same branch, head, Request-URI and CSeq
     /// number (RFC 3261 §17.1.1.3, §9.1). `to` is the To line of the response, for ACK.
-    pub(crate) fn print_companion(&self, scratch: &mut Vec<u8>, listener: &Listener, token: u64, companion: Companion<'_>) -> Bytes {
+    pub(crate) fn print_companion(
+        &self,
+        scratch: &mut Vec<u8>,
+        listener: &Listener,
+        token: u64,
+        companion: Companion<'_>,
+    ) -> Bytes {
         scratch.clear();
         let out = scratch;
         let (method, to, extra): (&[u8], &[u8], &[u8]) = match companion {

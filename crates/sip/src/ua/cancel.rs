@@ -29,7 +29,9 @@ impl Endpoint {
 
     /// Takes our INVITE back. `Released` follows; a 2xx that crosses the CANCEL gets ACK and BYE.
     pub fn cancel(&mut self, now: Instant, leg: LegKey, reason: Option<Reason>) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         if outgoing.cancel != Cancel::No {
@@ -51,7 +53,9 @@ impl Endpoint {
 
     /// Sends the CANCEL that is wanted.
     pub(crate) fn send_cancel(&mut self, now: Instant, leg: LegKey) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         let Cancel::Wanted(reason) = core::mem::replace(&mut outgoing.cancel, Cancel::Sent) else { return };

@@ -11,8 +11,8 @@ use super::print::{Lines, quoted, user_escaped};
 use crate::dialog::Dialog;
 use crate::endpoint::dispatch::ALLOW;
 use crate::endpoint::{
-    ApiError, Binding, Endpoint, Event, FailReason, Flow, Gateway, LegTimer, OutTarget, OutgoingInvite, Output, Peer,
-    Protocol, Query, Target,
+    ApiError, Binding, Endpoint, Event, FailReason, Flow, Gateway, LegTimer, OutTarget, OutgoingInvite,
+    Output, Peer, Protocol, Query, Target,
 };
 use crate::message::{Host, Method};
 use crate::transaction::template::hex;
@@ -71,7 +71,14 @@ impl Endpoint {
             Route::Ask(query) => (Way::Resolving { query, template }, times.t1.saturating_mul(64)),
         };
         let offerless = invite.sdp.is_none();
-        let outgoing = Outgoing { way, cancel: Cancel::No, early: SmallVec::new(), progressed: false, offerless, raised_min_se: false };
+        let outgoing = Outgoing {
+            way,
+            cancel: Cancel::No,
+            early: SmallVec::new(),
+            progressed: false,
+            offerless,
+            raised_min_se: false,
+        };
         let mut value = Leg::new(callee.peer, dialog, State::Outgoing(Box::new(outgoing)));
         value.sdp = invite.sdp;
         self.legs.insert(leg, Box::new(value));
@@ -125,13 +132,20 @@ impl Endpoint {
     }
 
     /// The dialog before it exists, and the INVITE.
-    fn initial(&mut self, invite: &OutgoingInvite, callee: &Callee, tag: u64) -> Result<(Dialog, Box<Template>), ApiError> {
+    fn initial(
+        &mut self,
+        invite: &OutgoingInvite,
+        callee: &Callee,
+        tag: u64,
+    ) -> Result<(Dialog, Box<Template>), ApiError> {
         let mut call_id = Vec::with_capacity(32);
         hex(&mut call_id, self.layer.rng.next_u64());
         hex(&mut call_id, self.layer.rng.next_u64());
         let mut head = Lines::new();
         let from = from_value(invite, &callee.from_host, tag);
-        head.number("Max-Forwards", u64::from(invite.max_forwards)).line("From", from.as_bytes()).line("Call-ID", &call_id);
+        head.number("Max-Forwards", u64::from(invite.max_forwards))
+            .line("From", from.as_bytes())
+            .line("Call-ID", &call_id);
         let mut to = Lines::new();
         to.parts("To", &[b"<", &callee.to, b">"]);
         let extra = self.invite_lines(invite, callee);
@@ -139,7 +153,12 @@ impl Endpoint {
             return Err(ApiError::UnprintableHeader);
         }
         let cseq = 1 + self.layer.rng.next_u32() % 0x1_0000;
-        let nowhere = Flow { protocol: Protocol::Udp, local: ([0, 0, 0, 0], 0).into(), remote: ([0, 0, 0, 0], 0).into(), connection: 0 };
+        let nowhere = Flow {
+            protocol: Protocol::Udp,
+            local: ([0, 0, 0, 0], 0).into(),
+            remote: ([0, 0, 0, 0], 0).into(),
+            connection: 0,
+        };
         let dialog = Dialog {
             call_id: call_id.into(),
             local_tag: tag,
@@ -174,7 +193,10 @@ impl Endpoint {
         let mut lines = Lines::new();
         lines.line("Allow", ALLOW.as_bytes());
         // Without an offer of ours a reliable provisional response would bring one that PRACK had to answer.
-        lines.line("Supported", if invite.sdp.is_some() { b"100rel, timer, replaces" } else { b"timer, replaces" });
+        lines.line(
+            "Supported",
+            if invite.sdp.is_some() { b"100rel, timer, replaces" } else { b"timer, replaces" },
+        );
         if !config.times.session_expires.is_zero() {
             lines.number("Session-Expires", config.times.session_expires.as_secs());
             lines.number("Min-SE", self.session_min_s());
@@ -220,7 +242,12 @@ impl Endpoint {
     pub(crate) fn hop(&self, mut targets: VecDeque<Target>) -> Option<Hop> {
         while let Some(target) = targets.pop_front() {
             if let Some(listener) = self.layer.listener(target.protocol, target.remote.ip()) {
-                let flow = Flow { protocol: target.protocol, local: listener.local, remote: target.remote, connection: 0 };
+                let flow = Flow {
+                    protocol: target.protocol,
+                    local: listener.local,
+                    remote: target.remote,
+                    connection: 0,
+                };
                 return Some(Hop { flow, next: targets });
             }
         }
@@ -241,7 +268,9 @@ impl Endpoint {
     }
 
     fn invite_resolved(&mut self, now: Instant, leg: LegKey, query: u64, hop: Option<Hop>) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         let Way::Resolving { query: waiting, template } = &outgoing.way else { return };
@@ -261,8 +290,16 @@ impl Endpoint {
     }
 
     /// Our INVITE ended without a call: the owner hears of it unless he cancelled.
-    pub(crate) fn invite_failed(&mut self, leg: LegKey, code: u16, retry_after_s: Option<u32>, reason: FailReason) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get(&leg).map(|leg| &**leg) else { return };
+    pub(crate) fn invite_failed(
+        &mut self,
+        leg: LegKey,
+        code: u16,
+        retry_after_s: Option<u32>,
+        reason: FailReason,
+    ) {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get(&leg).map(|leg| &**leg) else {
+            return;
+        };
         if outgoing.cancel == Cancel::No {
             self.layer.event(Event::Failed { leg, code, retry_after_s, reason });
         }
@@ -271,7 +308,9 @@ impl Endpoint {
 
     /// It rang too long, or its name was never resolved.
     pub(crate) fn outgoing_unanswered(&mut self, now: Instant, leg: LegKey) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         if let Way::Resolving { query, .. } = outgoing.way {
@@ -281,7 +320,12 @@ impl Endpoint {
         if outgoing.cancel != Cancel::No {
             return;
         }
-        self.layer.event(Event::Failed { leg, code: 408, retry_after_s: None, reason: FailReason::RangTooLong });
+        self.layer.event(Event::Failed {
+            leg,
+            code: 408,
+            retry_after_s: None,
+            reason: FailReason::RangTooLong,
+        });
         self.cancel(now, leg, None);
     }
 }

@@ -3,7 +3,7 @@
 use base::{Instant, LegKey};
 use bytes::Bytes;
 
-use super::leg::{Cancel, Early, EARLY_MAX, Leg, Outgoing, Session, State, UnsentAck, Way};
+use super::leg::{Cancel, EARLY_MAX, Early, Leg, Outgoing, Session, State, UnsentAck, Way};
 use super::print::Lines;
 use super::read;
 use crate::dialog::Dialog;
@@ -12,7 +12,15 @@ use crate::message::{HeaderName, Message, Method};
 use crate::transaction::{Hop, Purpose, Template};
 
 impl Endpoint {
-    pub(crate) fn invite_answered(&mut self, now: Instant, id: u64, leg: LegKey, code: u16, m: &Message, flow: Flow) {
+    pub(crate) fn invite_answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        leg: LegKey,
+        code: u16,
+        m: &Message,
+        flow: Flow,
+    ) {
         match code {
             100..200 => self.invite_provisional(now, leg, code, m, flow),
             200..300 => self.invite_accepted(now, id, leg, m, flow),
@@ -21,7 +29,9 @@ impl Endpoint {
     }
 
     fn invite_provisional(&mut self, now: Instant, leg: LegKey, code: u16, m: &Message, flow: Flow) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         outgoing.progressed = true;
@@ -70,15 +80,16 @@ impl Endpoint {
             return;
         }
         let first = self.layer.is_first_2xx(id);
-        let waiting = |leg: &Leg| leg.unsent_ack.as_ref().is_some_and(|ack| ack.transaction == id && ack.tag == tag);
+        let waiting =
+            |leg: &Leg| leg.unsent_ack.as_ref().is_some_and(|ack| ack.transaction == id && ack.tag == tag);
         if self.legs.get(&leg).is_some_and(|leg| waiting(leg)) {
             // The owner has not answered its offer yet.
             return;
         }
         let ours = match self.legs.get(&leg).map(|leg| &**leg) {
-            Some(Leg { state: State::Outgoing(outgoing), dialog, .. }) if first => {
-                dialog.answered(&self.layer, m, flow, m.cseq_number()).map(|dialog| (dialog, outgoing.cancel.clone(), outgoing.offerless))
-            }
+            Some(Leg { state: State::Outgoing(outgoing), dialog, .. }) if first => dialog
+                .answered(&self.layer, m, flow, m.cseq_number())
+                .map(|dialog| (dialog, outgoing.cancel.clone(), outgoing.offerless)),
             _ => return self.end_stray(now, id, m, flow),
         };
         match ours {
@@ -102,7 +113,16 @@ impl Endpoint {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one response, taken apart once")]
-    fn up(&mut self, now: Instant, id: u64, leg: LegKey, m: &Message, flow: Flow, dialog: Dialog, offerless: bool) {
+    fn up(
+        &mut self,
+        now: Instant,
+        id: u64,
+        leg: LegKey,
+        m: &Message,
+        flow: Flow,
+        dialog: Dialog,
+        offerless: bool,
+    ) {
         let session = self.session_from_answer(&read::session_ask(m, false));
         let Some(value) = self.legs.get_mut(&leg) else { return };
         value.dialog = dialog;
@@ -161,7 +181,9 @@ impl Endpoint {
     }
 
     fn invite_refused(&mut self, now: Instant, id: u64, leg: LegKey, code: u16, m: &Message) {
-        let Some(Leg { state: State::Outgoing(outgoing), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Outgoing(outgoing), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         if outgoing.cancel != Cancel::No {
@@ -191,13 +213,18 @@ impl Endpoint {
 
     /// 422: the same INVITE with the session timer the peer can bear (RFC 4028 §7.3).
     fn retry_with_min_se(&mut self, now: Instant, id: u64, leg: LegKey, m: &Message) -> bool {
-        let Some(min_s) = read::number(m, HeaderName::MinSe).filter(|min| *min <= 86_400) else { return false };
+        let Some(min_s) = read::number(m, HeaderName::MinSe).filter(|min| *min <= 86_400) else {
+            return false;
+        };
         let Some(transaction) = self.layer.client(id) else { return false };
         let mut template = transaction.template.clone();
         let (hop, challenges) = (transaction.hop.clone(), transaction.challenges);
         let expires = self.layer.config.times.session_expires.as_secs().max(u64::from(min_s));
         let mut lines = Lines::new();
-        lines.raw(&without_session(&template.extra)).number("Session-Expires", expires).number("Min-SE", u64::from(min_s));
+        lines
+            .raw(&without_session(&template.extra))
+            .number("Session-Expires", expires)
+            .number("Min-SE", u64::from(min_s));
         template.extra = lines.finish();
         template.cseq = template.cseq.wrapping_add(1);
         self.send_invite_again(now, leg, template, hop, challenges);
@@ -205,7 +232,14 @@ impl Endpoint {
     }
 
     /// Sends a leg's INVITE again as a new transaction.
-    pub(crate) fn send_invite_again(&mut self, now: Instant, leg: LegKey, template: Box<Template>, hop: Hop, challenges: u8) {
+    pub(crate) fn send_invite_again(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        template: Box<Template>,
+        hop: Hop,
+        challenges: u8,
+    ) {
         let cseq = template.cseq;
         let id = self.layer.request(now, template, Purpose::Invite(leg), hop, challenges);
         if let Some(value) = self.legs.get_mut(&leg) {

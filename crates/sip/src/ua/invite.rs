@@ -109,7 +109,9 @@ impl Endpoint {
     /// Sends a provisional response: 180 or 183, with early media if `sdp` is given. Reliable when the
     /// peer requires it, or supports it and `sdp` is given.
     pub fn ring(&mut self, now: Instant, leg: LegKey, code: u16, sdp: Option<Bytes>) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Incoming(incoming), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         let code = code.clamp(101, 199);
@@ -161,7 +163,9 @@ impl Endpoint {
 
     /// Refuses the INVITE. The leg is over.
     pub fn reject(&mut self, now: Instant, leg: LegKey, rejection: Rejection) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else { return };
+        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else {
+            return;
+        };
         let transaction = incoming.transaction;
         let mut lines = Lines::new();
         if let Some(seconds) = rejection.retry_after_s {
@@ -182,8 +186,16 @@ impl Endpoint {
     }
 
     /// The INVITE of a leg dies without the owner's doing: it is answered with `code`, and he is told.
-    pub(crate) fn incoming_dies(&mut self, now: Instant, leg: LegKey, code: u16, reason: Option<crate::endpoint::Reason>) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else { return };
+    pub(crate) fn incoming_dies(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        code: u16,
+        reason: Option<crate::endpoint::Reason>,
+    ) {
+        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else {
+            return;
+        };
         let transaction = incoming.transaction;
         self.layer.respond(now, transaction, &Answer::code(code));
         self.layer.event(Event::Cancelled { leg, reason });
@@ -206,7 +218,8 @@ fn describe(r: &Request<'_>, body: Option<Bytes>, trusted: bool, replaces: Optio
     let from = m.from().ok();
     let uri = m.uri();
     let body_is_sdp = body.is_some();
-    let privacy = m.headers(HeaderName::Privacy).flat_map(|value| value.split(|byte| *byte == b';' || *byte == b','));
+    let privacy =
+        m.headers(HeaderName::Privacy).flat_map(|value| value.split(|byte| *byte == b';' || *byte == b','));
     let hides = |value: &[u8]| {
         let value = value.trim_ascii();
         [&b"id"[..], b"user", b"header"].iter().any(|word| value.eq_ignore_ascii_case(word))
@@ -233,7 +246,8 @@ fn describe(r: &Request<'_>, body: Option<Bytes>, trusted: bool, replaces: Optio
 /// Diversion (RFC 5806), else the History-Info entry before the last (RFC 7044).
 fn diverted_from(message: &Message) -> Option<Pii<String>> {
     read::user_of(message, HeaderName::Diversion).or_else(|| {
-        let entries: Vec<_> = message.addresses(HeaderName::HistoryInfo).filter_map(Result::ok).take(32).collect();
+        let entries: Vec<_> =
+            message.addresses(HeaderName::HistoryInfo).filter_map(Result::ok).take(32).collect();
         let before_last = entries.len().checked_sub(2)?;
         Some(Pii::new(entries.get(before_last)?.uri().ok()?.dialled()?))
     })

@@ -149,11 +149,22 @@ pub(crate) struct UnsentAck {
 pub(crate) enum Reoffer {
     Idle,
     /// Ours is out.
-    Sent { body: Option<Bytes>, refresh: bool },
+    Sent {
+        body: Option<Bytes>,
+        refresh: bool,
+    },
     /// Ours got 491 and waits (RFC 3261 §14.1).
-    Waiting { body: Option<Bytes>, refresh: bool },
+    Waiting {
+        body: Option<Bytes>,
+        refresh: bool,
+    },
     /// The peer's waits for the owner.
-    Received { transaction: u64, cseq: u32, invite: bool, asked: SessionAsk },
+    Received {
+        transaction: u64,
+        cseq: u32,
+        invite: bool,
+        asked: SessionAsk,
+    },
 }
 
 /// What a request says of session timers (RFC 4028).

@@ -26,7 +26,9 @@ impl Endpoint {
     /// The interval is over: OPTIONS to a trunk's gateway.
     pub(crate) fn ask_options(&mut self, now: Instant, trunk: TrunkKey) {
         let Some(config) = self.trunk(trunk) else { return };
-        let (Some(gateway), Some(interval)) = (config.gateway.clone(), config.options_interval) else { return };
+        let (Some(gateway), Some(interval)) = (config.gateway.clone(), config.options_interval) else {
+            return;
+        };
         self.layer.timers.set(Timer::Options(trunk), now + interval);
         match self.route(&gateway, Query::Options(trunk)) {
             Ok(Route::Known(hop)) => self.send_options(now, trunk, hop),

@@ -34,7 +34,9 @@ impl Endpoint {
 
     /// The reliable response goes out again.
     pub(crate) fn repeat_provisional(&mut self, now: Instant, leg: LegKey) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Incoming(incoming), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         let Some(reliable) = &mut incoming.reliable else { return };
@@ -70,7 +72,9 @@ impl Endpoint {
     }
 
     fn after_prack(&mut self, now: Instant, leg: LegKey) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get_mut(&leg).map(|leg| &mut **leg) else {
+        let Some(Leg { state: State::Incoming(incoming), .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
             return;
         };
         let (ring, accept) = (incoming.queued_ring.take(), incoming.queued_accept.take());
@@ -84,7 +88,14 @@ impl Endpoint {
 
     /// Client side: sends PRACK for a reliable provisional response. `false`: it came before, or one
     /// before it is missing (RFC 3262 §4).
-    pub(super) fn acknowledge_provisional(&mut self, now: Instant, leg: LegKey, rseq: u32, m: &Message, flow: Flow) -> bool {
+    pub(super) fn acknowledge_provisional(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        rseq: u32,
+        m: &Message,
+        flow: Flow,
+    ) -> bool {
         let Some(value) = self.legs.get_mut(&leg) else { return false };
         let Leg { state: State::Outgoing(outgoing), dialog, .. } = &mut **value else { return false };
         let Some(early) = Self::early(&self.layer, dialog, outgoing, m, flow) else { return false };

@@ -106,8 +106,24 @@ pub(crate) fn user_escaped(user: &str) -> String {
     let mut out = String::with_capacity(user.len());
     for byte in user.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')'
-            | b'&' | b'=' | b'+' | b'$' | b',' | b'/' => out.push(char::from(byte)),
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'_'
+            | b'.'
+            | b'!'
+            | b'~'
+            | b'*'
+            | b'\''
+            | b'('
+            | b')'
+            | b'&'
+            | b'='
+            | b'+'
+            | b'$'
+            | b','
+            | b'/' => out.push(char::from(byte)),
             byte => {
                 let nibble = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0').to_ascii_uppercase();
                 out.extend(['%', nibble(byte >> 4), nibble(byte & 15)]);

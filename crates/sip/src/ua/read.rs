@@ -7,7 +7,6 @@ use super::leg::{Reliability, SessionAsk};
 use crate::endpoint::{Reason, ReasonProtocol};
 use crate::message::{HeaderName, List, Message, Params, unquote};
 
-
 /// The comma-separated tokens of every field of a header.
 pub(crate) fn tokens(message: &Message, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     message.headers(name).flat_map(List::new)
@@ -53,7 +52,8 @@ pub(crate) fn content_type(message: &Message) -> String {
 /// Whether we can read the body: session description, alone or in parts, or what may be ignored
 /// (RFC 3204 `handling=optional`).
 pub(crate) fn takes_body(message: &Message) -> bool {
-    let encoded = tokens(message, HeaderName::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    let encoded =
+        tokens(message, HeaderName::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
     if encoded {
         return false;
     }
@@ -86,7 +86,8 @@ pub(crate) fn session_ask(message: &Message, is_request: bool) -> SessionAsk {
     SessionAsk {
         expires_s,
         min_s: number(message, HeaderName::MinSe),
-        supported: has_token(message, HeaderName::Supported, "timer") || has_token(message, HeaderName::Require, "timer"),
+        supported: has_token(message, HeaderName::Supported, "timer")
+            || has_token(message, HeaderName::Require, "timer"),
         sender_refreshes: refresher.map(|who| who.eq_ignore_ascii_case(sender)),
     }
 }

@@ -146,7 +146,8 @@ impl Endpoint {
             if contact.uri().ok().and_then(|uri| uri.host()).is_none() {
                 return Wish::Malformed;
             }
-            let asked = contact.expires_s().or(overall).map_or(times.registration_default.as_secs(), u64::from);
+            let asked =
+                contact.expires_s().or(overall).map_or(times.registration_default.as_secs(), u64::from);
             if asked > 0 && asked < min_s {
                 return Wish::TooBrief(min_s);
             }
@@ -186,7 +187,8 @@ impl Endpoint {
             return;
         }
         let flows = self.registrar.all().into_iter().map(|binding| binding.flow);
-        let udp: BTreeSet<_> = flows.filter(|f| f.protocol == Protocol::Udp).map(|f| (f.remote, f.local)).collect();
+        let udp: BTreeSet<_> =
+            flows.filter(|f| f.protocol == Protocol::Udp).map(|f| (f.remote, f.local)).collect();
         for (remote, local) in udp {
             self.layer.outputs.push_back(Output::Send {
                 protocol: Protocol::Udp,
@@ -202,7 +204,9 @@ impl Endpoint {
     /// Contacts to be kept over a restart, in the order of keys.
     pub fn registrations(&self) -> Vec<(AgentKey, Binding)> {
         let agents = self.registrar.agents().into_iter();
-        agents.flat_map(|agent| self.bindings(agent).iter().map(move |binding| (agent, binding.clone()))).collect()
+        agents
+            .flat_map(|agent| self.bindings(agent).iter().map(move |binding| (agent, binding.clone())))
+            .collect()
     }
 }
 

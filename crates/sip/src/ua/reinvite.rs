@@ -56,6 +56,7 @@ impl Endpoint {
         }
         let merged = r.merged(&self.layer);
         let body = read::sdp(r.message);
+        self.yield_to_peer(leg);
         let Some(value) = self.legs.get_mut(&leg) else { return };
         value.dialog.refresh(&self.layer, r.message, r.flow);
         value.peer_updates |= read::has_token(r.message, HeaderName::Allow, "UPDATE");
@@ -65,6 +66,15 @@ impl Endpoint {
         self.layer.serve_invite(r.id, r.reply, r.source(), r.head(tag), leg, merged);
         self.await_answer(now, leg);
         self.layer.event(Event::Reoffered { leg, body, method: Method::Invite });
+    }
+
+    /// The peer's exchange comes before ours that waits after 491: ours takes its turn afterwards.
+    pub(super) fn yield_to_peer(&mut self, leg: LegKey) {
+        self.cancel_leg_timer(leg, LegTimer::ReofferAgain);
+        let Some(value) = self.legs.get_mut(&leg) else { return };
+        if let Reoffer::Waiting { body, refresh: false } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) {
+            value.queued_reoffer.get_or_insert(body);
+        }
     }
 
     pub(super) fn await_answer(&mut self, now: Instant, leg: LegKey) {

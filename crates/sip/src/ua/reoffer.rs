@@ -25,7 +25,8 @@ impl Endpoint {
     /// Sends the offer that waits, if nothing else is under way.
     pub(crate) fn next_reoffer(&mut self, now: Instant, leg: LegKey) {
         let Some(value) = self.legs.get_mut(&leg) else { return };
-        let idle = matches!(value.reoffer, Reoffer::Idle) && value.unacked.is_none() && value.unsent_ack.is_none();
+        let idle =
+            matches!(value.reoffer, Reoffer::Idle) && value.unacked.is_none() && value.unsent_ack.is_none();
         if !idle || !value.is_up() || value.bye_after_ack.is_some() {
             return;
         }
@@ -82,7 +83,15 @@ impl Endpoint {
     }
 
     /// A response to our re-INVITE or UPDATE.
-    pub(crate) fn reoffer_answered(&mut self, now: Instant, id: u64, leg: LegKey, code: u16, m: &Message, flow: Flow) {
+    pub(crate) fn reoffer_answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        leg: LegKey,
+        code: u16,
+        m: &Message,
+        flow: Flow,
+    ) {
         if code < 200 {
             return;
         }
@@ -107,7 +116,15 @@ impl Endpoint {
         }
     }
 
-    fn reoffer_accepted(&mut self, now: Instant, id: u64, leg: LegKey, m: &Message, flow: Flow, invite: bool) {
+    fn reoffer_accepted(
+        &mut self,
+        now: Instant,
+        id: u64,
+        leg: LegKey,
+        m: &Message,
+        flow: Flow,
+        invite: bool,
+    ) {
         let ask = read::session_ask(m, false);
         let Some(value) = self.legs.get_mut(&leg) else {
             // The leg is gone but every 2xx to INVITE gets its ACK. Its BYE is on the way already.
@@ -152,7 +169,9 @@ impl Endpoint {
     fn reoffer_later(&mut self, now: Instant, leg: LegKey) {
         let Some(value) = self.legs.get_mut(&leg) else { return };
         let owner = value.dialog.is_ours;
-        let Reoffer::Sent { body, refresh } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) else { return };
+        let Reoffer::Sent { body, refresh } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) else {
+            return;
+        };
         value.reoffer = Reoffer::Waiting { body, refresh };
         let steps = if owner { 210 + self.layer.rng.below(191) } else { self.layer.rng.below(201) };
         let at = now + Duration::from_millis(steps.saturating_mul(10));
@@ -165,7 +184,9 @@ impl Endpoint {
         if !matches!(value.reoffer, Reoffer::Waiting { .. }) {
             return;
         }
-        let Reoffer::Waiting { body, refresh } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) else { return };
+        let Reoffer::Waiting { body, refresh } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) else {
+            return;
+        };
         if refresh {
             self.refresh_session(now, leg);
         } else if value.queued_reoffer.is_none() {

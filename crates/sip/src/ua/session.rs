@@ -93,7 +93,8 @@ impl Endpoint {
         if !value.is_up() {
             return;
         }
-        let busy = !matches!(value.reoffer, Reoffer::Idle) || value.unacked.is_some() || value.unsent_ack.is_some();
+        let busy =
+            !matches!(value.reoffer, Reoffer::Idle) || value.unacked.is_some() || value.unsent_ack.is_some();
         if busy {
             // The exchange under way may be the refresh; if not, soon again.
             return self.set_leg_timer(leg, LegTimer::Refresh, now + Duration::from_secs(5));

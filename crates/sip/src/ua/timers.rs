@@ -30,7 +30,9 @@ impl Endpoint {
 
     /// A call that waits long keeps its INVITE alive through proxies (RFC 3261 §13.3.1.1).
     fn still_trying(&mut self, now: Instant, leg: LegKey) {
-        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else { return };
+        let Some(Leg { state: State::Incoming(incoming), .. }) = self.legs.get(&leg).map(|leg| &**leg) else {
+            return;
+        };
         let transaction = incoming.transaction;
         self.layer.repeat_response(transaction);
         self.set_leg_timer(leg, LegTimer::StillTrying, now + STILL_TRYING);

@@ -32,6 +32,7 @@ impl Endpoint {
         if self.layer.room(r.source()).is_err() {
             return self.refuse_for_now(r);
         }
+        self.yield_to_peer(leg);
         let Some(value) = self.legs.get_mut(&leg) else { return };
         value.dialog.refresh(&self.layer, r.message, r.flow);
         let cseq = r.message.cseq_number();
@@ -47,7 +48,8 @@ impl Endpoint {
         let up = value.is_up();
         let mut lines = Lines::new();
         lines.line("Allow", ALLOW.as_bytes()).line("Supported", b"replaces, timer");
-        let session = if up { self.session_for_answer(&read::session_ask(r.message, true), &mut lines) } else { None };
+        let session =
+            if up { self.session_for_answer(&read::session_ask(r.message, true), &mut lines) } else { None };
         let answer = Answer { code: 200, lines: lines.as_bytes(), contact: true, sdp: None };
         if self.answer(now, r, tag, &answer) && up {
             self.start_session(now, leg, session);
