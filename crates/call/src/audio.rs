@@ -46,6 +46,8 @@ pub(crate) struct Audio {
     local: LocalMedia,
     /// The last description we sent.
     sent: Option<Session>,
+    /// Whether that was an offer which waits for its answer.
+    offering: bool,
     /// What is agreed.
     pub(crate) agreed: Option<Negotiated>,
 }
@@ -73,6 +75,7 @@ impl Audio {
         }
         let bytes = bytes_of(&session);
         self.sent = Some(session);
+        self.offering = false;
         self.agreed = Some(agreed);
         Ok(bytes)
     }
@@ -88,6 +91,7 @@ impl Audio {
         };
         let bytes = bytes_of(&session);
         self.sent = Some(session);
+        self.offering = true;
         bytes
     }
 
@@ -96,6 +100,7 @@ impl Audio {
         let offer = self.sent.as_ref().ok_or(Fault::NoMedia)?;
         let answer = sdp::parse(answer).map_err(Fault::Malformed)?;
         self.agreed = Some(sdp::accept_answer(&self.local, offer, &answer).map_err(Fault::Incompatible)?);
+        self.offering = false;
         Ok(())
     }
 }
@@ -161,7 +166,7 @@ impl Core {
         let session_id = self.rng.next_u64() >> 2;
         let mut local = LocalMedia::new(address, port.rtp, session_id, codecs);
         local.own = self.own.clone();
-        Ok(Audio { port, bind, local, sent: None, agreed: None })
+        Ok(Audio { port, bind, local, sent: None, offering: false, agreed: None })
     }
 
     /// Gives the leg its audio.
@@ -176,8 +181,9 @@ impl Core {
         self.output(Output::Media { worker: port.worker, command });
     }
 
-    /// The worker could not bind the leg's port: another one, once. Only before its number was told.
-    pub(crate) fn reopen_audio(&mut self, now: Instant, leg: LegKey) -> Result<(), NoPort> {
+    /// The worker could not bind the leg's port: the leg is without media now. Another port is tried
+    /// once, and only where `untold` is so: where nobody was told the number of this one.
+    pub(crate) fn reopen_audio(&mut self, now: Instant, leg: LegKey, untold: bool) -> Result<(), NoPort> {
         let entry = self.legs.get_mut(&leg).ok_or(NoPort)?;
         let source = entry.source;
         let Media::Open(audio) = core::mem::replace(&mut entry.media, Media::Closed) else {
@@ -186,7 +192,7 @@ impl Core {
         let retried = core::mem::replace(&mut entry.port_retried, true);
         self.ports.give_back(now, audio.port);
         self.count("ports_unusable", "");
-        if retried || audio.sent.is_some() {
+        if retried || !untold {
             return Err(NoPort);
         }
         let audio = self.prepare_audio(now, audio.port.worker, source, audio.local.codecs)?;
@@ -227,6 +233,11 @@ impl Core {
     /// The codec agreed on this leg.
     pub(crate) fn codec(&self, leg: LegKey) -> Option<Codec> {
         Some(self.leg(leg)?.audio()?.agreed.as_ref()?.codec)
+    }
+
+    /// Whether an offer of ours on this leg waits for its answer.
+    pub(crate) fn is_offering(&self, leg: LegKey) -> bool {
+        self.leg(leg).and_then(Leg::audio).is_some_and(|audio| audio.offering)
     }
 
     /// Whether the peer of this leg has put us on hold.

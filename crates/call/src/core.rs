@@ -23,7 +23,6 @@ use crate::view::Notice;
 pub(crate) struct AgentSeen {
     pub(crate) state: acd::AgentState,
     pub(crate) since: Instant,
-    pub(crate) answered: u64,
     /// Calls of his own that he is in.
     pub(crate) engaged: u32,
 }
@@ -125,7 +124,7 @@ impl Core {
 
     /// What is known of an agent.
     pub(crate) fn seen(&mut self, now: Instant, agent: AgentKey) -> &mut AgentSeen {
-        let unknown = AgentSeen { state: acd::AgentState::LoggedOut, since: now, answered: 0, engaged: 0 };
+        let unknown = AgentSeen { state: acd::AgentState::LoggedOut, since: now, engaged: 0 };
         self.agents.entry(agent).or_insert(unknown)
     }
 

@@ -1,7 +1,7 @@
 //! The switch and its call distributor in one process, one loop: each one's outputs are the other's
 //! inputs, and the driver sees neither.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use acd::Engine;
 use base::{CallKey, Instant, Seed, WallClock};
@@ -112,11 +112,9 @@ impl Local {
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let mut snapshot = self.switch.snapshot(now);
         let settings = &self.switch.core.settings;
-        for seen in self.engine.agents() {
-            let number = self.switch.core.agent_number(seen.agent);
-            if let Some(view) = snapshot.agents.iter_mut().find(|view| view.number == number) {
-                view.answered = seen.answered;
-            }
+        let answered: BTreeMap<_, _> = self.engine.agents().map(|seen| (seen.agent, seen.answered)).collect();
+        for (agent, view) in settings.agents.iter().zip(&mut snapshot.agents) {
+            view.answered = answered.get(&agent.key).copied().unwrap_or(0);
         }
         snapshot.queues = settings.queues.iter().map(|queue| self.queue_view(now, queue)).collect();
         let tiers = (0u8..).map(base::TierKey).zip(&settings.tiers);

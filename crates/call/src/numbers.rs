@@ -123,6 +123,14 @@ impl Plan {
         }
     }
 
+    /// The agent with this number.
+    pub fn agent(&self, number: &str) -> Option<AgentKey> {
+        match self.inside.get(number) {
+            Some(Destination::Agent(agent)) => Some(*agent),
+            _ => None,
+        }
+    }
+
     /// What an agent reaches by dialling or referring to `dialled`.
     pub fn from_agent(&self, dialled: &str) -> Destination {
         let Some(number) = dialable(dialled) else { return Destination::Unknown };

@@ -24,7 +24,7 @@ pub(crate) const fn agent_state(state: &AgentState) -> (&'static str, Option<u8>
 
 impl Switch {
     /// The switch as it is now: calls, agents as last heard of, trunks, counters. Queues and tiers are
-    /// the distributor's to show ([`crate::Local::snapshot`] has both).
+    /// the distributor's to show, and so is how much each agent answered ([`crate::Local::snapshot`] has both).
     pub fn snapshot(&self, _now: Instant) -> Snapshot {
         let calls = self.calls.values().map(|journey| self.call_view(journey)).collect();
         let agents = self.core.settings.agents.iter().map(|agent| self.agent_view(agent.key)).collect();
@@ -72,7 +72,7 @@ impl Switch {
             reason,
             since: self.core.wall(seen.map_or(Instant::ZERO, |seen| seen.since)),
             contacts: self.contacts(key),
-            answered: seen.map_or(0, |seen| seen.answered),
+            answered: 0,
         }
     }
 

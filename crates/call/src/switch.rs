@@ -11,7 +11,7 @@ use sip::{Event, Peer};
 use crate::admin::{Admin, AdminError, AgentChange};
 use crate::core::Core;
 use crate::journey::{Journey, arrive};
-use crate::leg::{Dialog, Farewell};
+use crate::leg::{Dialog, Farewell, Media};
 use crate::message::{Input, Output};
 use crate::record::StepKind;
 use crate::settings::{Feature, Settings};
@@ -135,8 +135,7 @@ impl Switch {
                 Ok(())
             }
             Admin::Agent { number, change } => {
-                let agent = self.core.settings.agent_by_number(&number).map(|agent| agent.key);
-                let agent = agent.ok_or(AdminError::NoSuchAgent)?;
+                let agent = self.core.plan.agent(&number).ok_or(AdminError::NoSuchAgent)?;
                 let (feature, reason) = match change {
                     AgentChange::Login => (Feature::Login, 0),
                     AgentChange::Logout => (Feature::Logout, 0),
@@ -265,10 +264,14 @@ impl Switch {
     fn released(&mut self, now: Instant, leg: LegKey) {
         // The endpoint says what ended a leg before it releases it; should it ever not, nobody may stay
         // in a call with nobody.
-        if self.core.leg(leg).is_some_and(|leg| leg.call.is_some() && leg.dialog != Dialog::Over) {
+        let dialog = self.core.leg(leg).filter(|leg| leg.call.is_some()).map(|leg| leg.dialog);
+        if let Some(dialog) = dialog.filter(|dialog| *dialog != Dialog::Over) {
             self.core.count("broken", "released_alive");
             self.core.parted(leg);
-            self.with_leg(leg, |journey, core| journey.leg_ended(core, now, leg, sip::EndedBy::PeerGone));
+            self.with_leg(leg, |journey, core| match dialog {
+                Dialog::Outgoing => journey.leg_failed(core, now, leg, 503),
+                _ => journey.leg_ended(core, now, leg, sip::EndedBy::PeerGone),
+            });
         }
         self.core.released(leg);
     }
@@ -293,9 +296,9 @@ impl Switch {
                 self.core.media_removed(now, leg);
             }
             media::Event::BindFailed { leg, .. } => {
-                if self.core.reopen_audio(now, leg).is_err() {
-                    self.core.count("broken", "port");
-                    self.with_leg(leg, |journey, core| journey.leg_deaf(core, now, leg));
+                self.with_leg(leg, |journey, core| journey.port_failed(core, now, leg));
+                // Nothing of the leg is on the worker: nothing will be reported as removed.
+                if self.core.leg(leg).is_some_and(|leg| matches!(leg.media, Media::Closing(_))) {
                     self.core.media_removed(now, leg);
                 }
             }

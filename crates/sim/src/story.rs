@@ -20,6 +20,8 @@ pub struct Summary {
     pub outcomes: BTreeMap<&'static str, usize>,
     /// Steps of the world.
     pub steps: u64,
+    /// Every call, step by step, one line each.
+    pub stories: Vec<String>,
 }
 
 /// Lives a day of `calls` calls with `agents` agents.
@@ -38,6 +40,11 @@ pub fn live(seed: u64, calls: usize, agents: usize, weather: Weather) -> Summary
         let caller = format!("1380000000{}", world.draw(6));
         let number = if world.draw(8) == 0 { "10001" } else { "10000" };
         open.push(world.call(&caller, number));
+        if world.draw(4) > 0 {
+            let pause = 800 + world.draw(6_000);
+            world.run(Duration::from_millis(pause));
+            world.press('0');
+        }
         for _ in 0..world.draw(6) {
             let pause = world.draw(9_000);
             world.run(Duration::from_millis(pause));
@@ -55,6 +62,8 @@ pub fn live(seed: u64, calls: usize, agents: usize, weather: Weather) -> Summary
     let mut summary = Summary { calls, steps: world.steps, ..Summary::default() };
     for record in &world.records {
         *summary.outcomes.entry(record.outcome.word()).or_default() += 1;
+        let steps = World::story(record).join(", ");
+        summary.stories.push(format!("{} {} {steps}", record.key, record.outcome));
     }
     summary
 }

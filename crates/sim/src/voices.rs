@@ -52,6 +52,8 @@ pub struct Voices {
     pub events: Vec<Event>,
     /// Ports that cannot be bound.
     pub broken_ports: Vec<u16>,
+    /// Legs that could not be added: commands that were already on their way are ignored.
+    unbound: Vec<LegKey>,
     /// Commands that made no sense: about a leg that is not there, or across workers.
     pub nonsense: Vec<String>,
 }
@@ -63,8 +65,10 @@ impl Voices {
             return self.add(worker, leg, port);
         }
         let leg = command.leg();
+        if self.unbound.contains(&leg) && !self.legs.contains_key(&leg) {
+            return;
+        }
         if self.legs.get(&leg).is_none_or(|voice| voice.worker != worker) {
-            // A port that failed to open is a leg that is not there; its end is asked for all the same.
             return self.nonsense.push(format!("{now}: {leg} on worker {worker}"));
         }
         match command {
@@ -104,6 +108,7 @@ impl Voices {
 
     fn add(&mut self, worker: usize, leg: LegKey, port: u16) {
         if self.broken_ports.contains(&port) {
+            self.unbound.push(leg);
             return self.events.push(Event::BindFailed { leg, why: media::relay::BindFailure::Port });
         }
         let taken = self.legs.values().any(|voice| voice.port == port);

@@ -20,8 +20,7 @@ use crate::trunks::Full;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     code: u16,
-    /// Whether it is our lack, told with Retry-After, counted, and not written into a record: a flood
-    /// must not fill the store.
+    /// Whether it is our lack: told with Retry-After, and counted.
     limit: Option<&'static str>,
 }
 
@@ -35,7 +34,8 @@ impl Refusal {
     }
 }
 
-/// Takes an arriving INVITE. `None` if it was refused; `full`: the switch has all the calls it may have.
+/// Takes an arriving INVITE. `None` if it was refused by a limit at the door: then there is a count and
+/// no record, because a flood must not fill the store; `full`: the switch has all the calls it may have.
 pub(crate) fn arrive(
     core: &mut Core,
     now: Instant,
@@ -257,9 +257,8 @@ impl Journey {
         }
         let settings = core.settings.clone();
         if let Some(customer) = found {
-            let manager = |number: &Option<String>| {
-                number.as_deref().and_then(|number| settings.agent_by_number(number)).map(|agent| agent.key)
-            };
+            let manager =
+                |number: &Option<String>| number.as_deref().and_then(|number| core.plan.agent(number));
             self.profile = Profile {
                 tier: settings.tier_by_name(&customer.tier).unwrap_or(settings.default_tier),
                 language: customer.language.clone(),
@@ -298,12 +297,10 @@ impl Journey {
 
     /// The caller acknowledged our 200: his phone is ready to be heard.
     pub(crate) fn acked(&mut self, core: &mut Core, now: Instant, leg: LegKey, body: Option<&[u8]>) {
-        let waits_for_answer = core.leg(leg).and_then(Leg::audio).is_some_and(|audio| audio.agreed.is_none());
         let answered = match body {
-            Some(body) if leg != self.caller || waits_for_answer || self.offer.is_none() => {
-                core.accept_answer(leg, body)
-            }
-            None if waits_for_answer => Err(Fault::NoMedia),
+            Some(body) if core.is_offering(leg) => core.accept_answer(leg, body),
+            None if core.is_offering(leg) => Err(Fault::NoMedia),
+            // An answer that nobody asked for means nothing.
             _ => Ok(()),
         };
         if answered.is_err() {

@@ -303,7 +303,7 @@ impl Journey {
             return;
         }
         let waited = matches!(phase, Phase::Waiting(_) | Phase::Presenting { .. } | Phase::Joining { .. });
-        let (key, by_caller) = (self.key, what == StepKind::HungUp && detail == "caller");
+        let key = self.key;
         self.let_go(core, now, phase);
         if waited {
             core.acd(acd::Input::Abandon { call: key });
@@ -318,7 +318,7 @@ impl Journey {
         }
         self.flow = None;
         self.step(core, now, what, detail);
-        let outcome = self.outcome(waited, by_caller, what);
+        let outcome = self.outcome(waited, what, detail);
         core.count("calls_ended", outcome.word());
         let record = self.ledger.clone().close(now, core.wall, outcome);
         core.output(Output::Record(Box::new(record)));
@@ -354,7 +354,8 @@ impl Journey {
         }
     }
 
-    fn outcome(&self, waited: bool, by_caller: bool, what: StepKind) -> Outcome {
+    fn outcome(&self, waited: bool, what: StepKind, detail: &str) -> Outcome {
+        let by_caller = what == StepKind::HungUp && detail == "caller";
         if self.ledger.record.answered.is_none() && what == StepKind::Ended {
             return Outcome::Refused;
         }
@@ -364,7 +365,8 @@ impl Journey {
             Reached::Outside => Outcome::Outbound,
             Reached::Deflected => Outcome::Deflected,
             Reached::Service => Outcome::SelfService,
-            Reached::Nothing if by_caller => Outcome::LeftEarly,
+            // Who never pressed a key nor spoke has left, though the flow hung up for him.
+            Reached::Nothing if by_caller || detail == "silent" => Outcome::LeftEarly,
             Reached::Nothing => Outcome::Failed,
         }
     }
@@ -424,8 +426,17 @@ impl Journey {
         }
     }
 
-    /// A leg's port could not be opened.
-    pub(crate) fn leg_deaf(&mut self, core: &mut Core, now: Instant, leg: LegKey) {
+    /// A leg's port could not be opened: another one, where its number was not told yet.
+    pub(crate) fn port_failed(&mut self, core: &mut Core, now: Instant, leg: LegKey) {
+        let told = matches!(&self.phase, Phase::Dialling { dial, .. } if dial.early.is_some());
+        let untold = leg == self.caller && !core.is_up(leg) && !told;
+        if core.reopen_audio(now, leg, untold).is_ok() {
+            if self.answer.take().is_some() && self.answer_caller(core, None).is_err() {
+                self.refuse_with(core, now, 500);
+            }
+            return;
+        }
+        core.count("broken", "port");
         if leg == self.caller {
             let farewell = Farewell::Busy(core.settings.limits.retry_after_s);
             return self.finish(core, now, StepKind::Ended, "port", &farewell);
