@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod digest;
+pub(crate) mod quirks;
 mod server;
 
 pub(crate) use server::{Guard, Verdict};

@@ -9,6 +9,7 @@ use base::{AgentKey, Duration, Instant, Rng, Seed, SeededMap};
 use subtle::ConstantTimeEq as _;
 
 use super::digest::{Algorithm, Parts, response};
+use super::quirks::takes_only_md5;
 use crate::endpoint::EndpointConfig;
 use crate::message::header::AuthParams;
 use crate::message::{HeaderName, Message};
@@ -104,6 +105,11 @@ impl Guard {
         self.names.get(&agent).map(String::as_str)
     }
 
+    /// Whether there is a user of this name.
+    pub(crate) fn knows(&self, username: &[u8]) -> bool {
+        core::str::from_utf8(username).is_ok_and(|name| self.users.contains_key(name))
+    }
+
     /// Judges the credentials of a request. One that is proven uses up its count.
     pub(crate) fn judge(&mut self, now: Instant, m: &Message, method: &[u8], source: IpAddr) -> Verdict {
         let realm = self.realm.clone();
@@ -189,17 +195,22 @@ impl Guard {
         if counts.take(count) { Verdict::Proven(agent) } else { Verdict::Replayed }
     }
 
-    /// A challenge: one line for each algorithm.
+    /// A challenge: one line for each algorithm that the sender of `m` can bear.
     pub(crate) fn challenge(
         &self,
         now: Instant,
+        m: &Message,
         source: IpAddr,
-        nonce_salt: u64,
         stale: bool,
-        lines: &mut Lines,
-    ) {
-        let nonce = self.nonce(now, source, nonce_salt);
+        salt: u64,
+    ) -> Lines {
+        let mut lines = Lines::new();
+        let nonce = self.nonce(now, source, salt);
+        let md5_only = takes_only_md5(m);
         for algorithm in Algorithm::OFFERED {
+            if md5_only && algorithm != Algorithm::Md5 {
+                continue;
+            }
             let mut value = format!(
                 "Digest realm={}, nonce=\"{nonce}\", algorithm={}, qop=\"auth\"",
                 quoted(&self.realm),
@@ -210,6 +221,7 @@ impl Guard {
             }
             lines.line("WWW-Authenticate", value.as_bytes());
         }
+        lines
     }
 
     fn nonce(&self, now: Instant, source: IpAddr, salt: u64) -> String {

@@ -13,6 +13,7 @@ use crate::message::header::NameAddr;
 use crate::message::{Answerable, HeaderName, Host, Message, Method, ParseError};
 use crate::transaction::template::{COOKIE, unhex};
 use crate::transaction::{Answer, Up};
+use crate::ua::leg::State;
 use crate::ua::print::Lines;
 use crate::ua::read;
 
@@ -75,6 +76,10 @@ impl Endpoint {
             return;
         };
         let Some(leg) = self.legs.get_mut(&key) else { return };
+        if matches!(leg.state, State::Outgoing(_)) {
+            // Its early dialogs take no requests of the callee's: we offer nothing that needs one.
+            return self.refuse(r, 481);
+        }
         let knows = !matches!(
             r.method,
             Method::Other(_) | Method::Register | Method::Publish | Method::Message | Method::Subscribe
@@ -106,7 +111,8 @@ impl Endpoint {
         if !self.admitted(now, r) {
             return;
         }
-        if self.guard.is_silenced(now, r.source()) && self.trunk_at(r.source()).is_none() {
+        let known = self.trunk_at(r.source()).is_some() || self.registrar.is_registered_at(r.flow.remote);
+        if !known && self.guard.is_silenced(now, r.source()) {
             self.layer.counters.dropped.guesses_silenced += 1;
             return;
         }
@@ -150,15 +156,18 @@ impl Endpoint {
 
     /// Who seems to ask: a trunk by its address, or someone who says he is ours and must prove it.
     fn who(&self, r: &Request<'_>) -> Option<Claim> {
-        // A registered phone is a phone, even at an address of a trunk.
-        if self.registrar.is_registered_at(r.flow.remote) {
+        let from = r.message.from().ok()?.uri().ok()?;
+        let ours = from.host().is_some_and(|host| self.is_ours(host, r.flow.local.ip()));
+        // A phone is a phone, even at an address of a trunk: it is registered there, or says that it is
+        // a user of ours. To claim that only costs it a password.
+        let user = ours && from.user_unescaped().is_some_and(|user| self.guard.knows(&user));
+        if user || self.registrar.is_registered_at(r.flow.remote) {
             return Some(Claim::User);
         }
-        if let Some(trunk) = self.trunk_at(r.source()) {
-            return Some(Claim::Proven(Peer::Trunk(trunk.key)));
+        match self.trunk_at(r.source()) {
+            Some(trunk) => Some(Claim::Proven(Peer::Trunk(trunk.key))),
+            None => ours.then_some(Claim::User),
         }
-        let from = r.message.from().ok()?.uri().ok()?;
-        self.is_ours(from.host()?, r.flow.local.ip()).then_some(Claim::User)
     }
 
     /// Whether a host is one of our domains or addresses.

@@ -23,14 +23,10 @@ impl Endpoint {
             Purpose::Invite(leg) => self.invite_answered(now, id, leg, code, m, flow),
             Purpose::Reinvite(leg) => self.reoffer_answered(now, id, leg, code, m, flow),
             Purpose::Update(leg) if code >= 200 => self.reoffer_answered(now, id, leg, code, m, flow),
-            Purpose::Bye(leg) if code >= 200 => {
-                if !(matches!(code, 401 | 407) && self.retry_with_credentials(now, id, m)) {
-                    self.release(leg);
-                }
-            }
-            Purpose::InDialog(leg) if matches!(code, 401 | 407) => {
+            Purpose::Bye(_) if matches!(code, 401 | 407) && self.retry_with_credentials(now, id, m) => {}
+            Purpose::Bye(leg) if code >= 200 => self.release(leg),
+            Purpose::InDialog(_) if matches!(code, 401 | 407) => {
                 self.retry_with_credentials(now, id, m);
-                let _ = leg;
             }
             // RFC 5057: the peer's dialog is gone.
             Purpose::InDialog(leg) if matches!(code, 408 | 481) => {

@@ -345,16 +345,24 @@ impl Layer {
         let (mut clients, mut servers) = (Vec::new(), Vec::new());
         for &(_, side, id) in self.by_remote.range(range) {
             match side {
-                Side::Client
-                    if self.clients.get(&id).is_some_and(|t| t.hop.flow.protocol == flow.protocol) =>
-                {
-                    clients.push(id)
-                }
+                Side::Client if self.clients.get(&id).is_some_and(|t| t.hangs_on(flow)) => clients.push(id),
                 Side::Server => servers.push(id),
                 Side::Client => {}
             }
         }
         (clients, servers)
+    }
+}
+
+impl ClientTransaction {
+    /// Whether a failure of `flow` is a failure of this: over a stream always; of datagrams only what
+    /// has heard nothing yet (an error that follows a response is about another datagram).
+    fn hangs_on(&self, flow: &Flow) -> bool {
+        let silent = matches!(
+            self.machine,
+            Machine::Invite(InviteClient::Calling { .. }) | Machine::Other(Client::Trying { .. })
+        );
+        self.hop.flow.protocol == flow.protocol && (silent || flow.protocol.is_reliable())
     }
 }
 

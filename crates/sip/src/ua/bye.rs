@@ -35,7 +35,8 @@ impl Endpoint {
                 }
                 self.release(leg);
             }
-            // Both said BYE at once: ours is answered by the peer, or times out.
+            // Both said BYE at once: ours is answered by the peer, or times out. (An INVITE of ours that
+            // has no answer takes no BYE: `in_dialog` refuses it.)
             State::Outgoing(_) | State::Over => {}
         }
     }

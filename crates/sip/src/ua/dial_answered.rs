@@ -41,13 +41,12 @@ impl Endpoint {
         if outgoing.cancel != Cancel::No || code == 100 {
             return;
         }
-        if read::has_token(m, HeaderName::Require, "100rel") {
-            if let Some(rseq) = read::number(m, HeaderName::RSeq)
-                && !self.acknowledge_provisional(now, leg, rseq, m, flow)
-            {
-                // Came before, or out of order (RFC 3262 §4).
-                return;
-            }
+        if read::has_token(m, HeaderName::Require, "100rel")
+            && let Some(rseq) = read::number(m, HeaderName::RSeq)
+            && !self.acknowledge_provisional(now, leg, rseq, m, flow)
+        {
+            // Came before, or out of order (RFC 3262 §4).
+            return;
         }
         self.layer.event(Event::Ringing { leg, code, body: read::sdp(m) });
     }

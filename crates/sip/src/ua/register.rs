@@ -47,9 +47,8 @@ impl Endpoint {
                 false
             }
         };
-        let mut lines = Lines::new();
         let salt = self.layer.rng.next_u64();
-        self.guard.challenge(now, r.source(), salt, stale, &mut lines);
+        let lines = self.guard.challenge(now, r.message, r.source(), stale, salt);
         self.refuse_with(r, 401, &lines);
         None
     }

@@ -72,7 +72,9 @@ impl Endpoint {
     pub(super) fn yield_to_peer(&mut self, leg: LegKey) {
         self.cancel_leg_timer(leg, LegTimer::ReofferAgain);
         let Some(value) = self.legs.get_mut(&leg) else { return };
-        if let Reoffer::Waiting { body, refresh: false } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) {
+        if let Reoffer::Waiting { body, refresh: false } =
+            core::mem::replace(&mut value.reoffer, Reoffer::Idle)
+        {
             value.queued_reoffer.get_or_insert(body);
         }
     }

@@ -14,7 +14,11 @@ const PHONE: u8 = 50;
 fn with_users() -> World {
     let mut a = config(1, 2);
     a.users = (1..=2)
-        .map(|n| UserConfig { agent: AgentKey(n), username: format!("800{n}"), password: Pii::new(format!("secret{n}")) })
+        .map(|n| UserConfig {
+            agent: AgentKey(n),
+            username: format!("800{n}"),
+            password: Pii::new(format!("secret{n}")),
+        })
         .collect();
     let mut world = World::with(a, config(2, 1));
     world.nodes.pop();
@@ -69,12 +73,22 @@ impl Phone {
         let mut text = format!(
             "{} {uri} SIP/2.0\nVia: SIP/2.0/UDP 192.168.1.9:5060;branch=z9hG4bKr{}x{}{};rport\nFrom: <sip:{}@hotline.example>;tag=t\n\
              To: <sip:{to}@hotline.example>\nCall-ID: {}\nCSeq: {} {}\nMax-Forwards: 70\n{}{}",
-            self.method, self.cseq, self.nc, self.nonce.len(), self.user, self.call_id, self.cseq, self.method, self.contact, self.extra
+            self.method,
+            self.cseq,
+            self.nc,
+            self.nonce.len(),
+            self.user,
+            self.call_id,
+            self.cseq,
+            self.method,
+            self.contact,
+            self.extra
         );
         if !self.nonce.is_empty() {
             let ha1 = hash(self.algorithm, &format!("{}:hotline.example:{}", self.user, self.password));
             let ha2 = hash(self.algorithm, &format!("{}:{uri}", self.method));
-            let response = hash(self.algorithm, &format!("{ha1}:{}:{:08x}:cn:auth:{ha2}", self.nonce, self.nc));
+            let response =
+                hash(self.algorithm, &format!("{ha1}:{}:{:08x}:cn:auth:{ha2}", self.nonce, self.nc));
             let _ = writeln!(
                 text,
                 "Authorization: Digest username=\"{}\", realm=\"hotline.example\", nonce=\"{}\", uri=\"{uri}\", \
@@ -278,7 +292,10 @@ fn an_agent_is_called_at_his_flow_and_may_call() {
     let answer = calling.again(&mut world);
     assert_eq!(status_of(&answer), 100, "{answer}");
     let events = world.events(A);
-    assert!(matches!(&events[..], [Event::Invited { peer: sip::Peer::Agent(AgentKey(1)), .. }]), "{events:?}");
+    assert!(
+        matches!(&events[..], [Event::Invited { peer: sip::Peer::Agent(AgentKey(1)), .. }]),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -297,4 +314,25 @@ fn phones_behind_translators_are_kept_reachable() {
     world.raw.clear();
     world.run(Duration::from_secs(101));
     assert_eq!(world.raw.iter().filter(|(to, text)| *to == address(PHONE) && text == "\r\n\r\n").count(), 4);
+}
+
+#[test]
+fn a_phone_that_chokes_on_sha_256_is_offered_md5_alone() {
+    let mut world = with_users();
+    let mut phone = Phone { algorithm: "MD5", ..Phone::new() };
+    phone.extra = "Expires: 600\nUser-Agent: baresip v1.0.0 (x86_64/linux)\n".to_owned();
+    let answer = phone.send(&mut world);
+    assert!(answer.contains("algorithm=MD5") && !answer.contains("SHA-256"), "{answer}");
+    phone.take_nonce(&answer);
+    assert_eq!(status_of(&phone.again(&mut world)), 200);
+}
+
+#[test]
+fn an_agent_at_a_trunks_address_is_an_agent() {
+    let mut world = with_users();
+    let phone = Phone { method: "INVITE", extra: String::new(), ..Phone::new() };
+    // The trunk's address, and no registration there.
+    world.inject(address(2), A, &phone.text());
+    assert_eq!(world.status(), 401);
+    assert!(world.names(A).is_empty());
 }

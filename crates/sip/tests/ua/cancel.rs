@@ -21,7 +21,10 @@ fn while_it_rings() {
     cancel(&mut world, a);
     world.ms(100);
     let events = world.events(B);
-    assert!(matches!(&events[..], [Event::Cancelled { reason: Some(Reason { cause: 200, .. }), .. }, Event::Released { .. }]));
+    assert!(matches!(
+        &events[..],
+        [Event::Cancelled { reason: Some(Reason { cause: 200, .. }), .. }, Event::Released { .. }]
+    ));
     assert_eq!(world.names(A), ["Ringing 180", "Released"]);
     world.drained();
 }

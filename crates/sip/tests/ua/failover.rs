@@ -52,7 +52,11 @@ fn a_503_tries_the_next_target() {
     let invite = world.received().pop().unwrap();
     let answer = format!(
         "SIP/2.0 503 Busy\nVia: {}\nFrom: {}\nTo: {};tag=x\nCall-ID: {}\nCSeq: {}\nContent-Length: 0\n\n",
-        header(&invite, "Via"), header(&invite, "From"), header(&invite, "To"), header(&invite, "Call-ID"), header(&invite, "CSeq")
+        header(&invite, "Via"),
+        header(&invite, "From"),
+        header(&invite, "To"),
+        header(&invite, "Call-ID"),
+        header(&invite, "CSeq")
     );
     world.inject(address(77), A, &answer);
     world.ms(50);
@@ -76,7 +80,12 @@ fn a_name_without_address_and_a_silent_resolver_both_fail() {
 #[test]
 fn a_stream_that_ends_takes_its_invites_with_it() {
     let mut world = World::new();
-    let flow = Flow { protocol: Protocol::Tcp, local: address(1), remote: "10.0.0.2:39000".parse().unwrap(), connection: 5 };
+    let flow = Flow {
+        protocol: Protocol::Tcp,
+        local: address(1),
+        remote: "10.0.0.2:39000".parse().unwrap(),
+        connection: 5,
+    };
     let invite = crate::refusals::invite("").replace("/UDP", "/TCP");
     world.inject_on(flow, A, &invite);
     assert_eq!(world.names(A), ["Invited"]);
@@ -88,7 +97,8 @@ fn a_stream_that_ends_takes_its_invites_with_it() {
 #[test]
 fn over_tcp_nothing_is_repeated() {
     let mut a = config(1, 2);
-    a.trunks[0].gateway = Some(Gateway { host: "10.0.0.2".to_owned(), port: Some(5060), protocol: Some(Protocol::Tcp) });
+    a.trunks[0].gateway =
+        Some(Gateway { host: "10.0.0.2".to_owned(), port: Some(5060), protocol: Some(Protocol::Tcp) });
     let mut world = World::with(a, config(2, 1));
     let leg = world.call();
     world.ms(50);
@@ -121,19 +131,30 @@ fn trunks_are_asked_whether_they_serve() {
 /// A's trunk wants credentials; the hand is the trunk.
 fn challenged(realm: &str, times: usize) -> (World, Vec<String>) {
     let mut a = config(1, 2);
-    a.trunks[0].credentials =
-        Some(Credentials { realm: "carrier".to_owned(), username: "us".to_owned(), password: Pii::new("secret".to_owned()) });
+    a.trunks[0].credentials = Some(Credentials {
+        realm: "carrier".to_owned(),
+        username: "us".to_owned(),
+        password: Pii::new("secret".to_owned()),
+    });
     let mut world = World::with(a, config(2, 1));
     world.nodes.pop();
     let target = OutTarget::Trunk(TRUNK, Pii::new("1".to_owned()));
-    world.with_endpoint(A, |endpoint, now| endpoint.invite(now, OutgoingInvite::new(target, "2", None))).unwrap();
+    world
+        .with_endpoint(A, |endpoint, now| endpoint.invite(now, OutgoingInvite::new(target, "2", None)))
+        .unwrap();
     let mut invites = Vec::new();
     for n in 0..times {
-        let Some(invite) = world.received().into_iter().rfind(|text| text.starts_with("INVITE")) else { break };
+        let Some(invite) = world.received().into_iter().rfind(|text| text.starts_with("INVITE")) else {
+            break;
+        };
         let answer = format!(
             "SIP/2.0 407 No\nVia: {}\nFrom: {}\nTo: {};tag=x{n}\nCall-ID: {}\nCSeq: {}\n\
              Proxy-Authenticate: Digest realm=\"{realm}\", nonce=\"n{n}\", qop=\"auth\", algorithm=MD5\nContent-Length: 0\n\n",
-            header(&invite, "Via"), header(&invite, "From"), header(&invite, "To"), header(&invite, "Call-ID"), header(&invite, "CSeq")
+            header(&invite, "Via"),
+            header(&invite, "From"),
+            header(&invite, "To"),
+            header(&invite, "Call-ID"),
+            header(&invite, "CSeq")
         );
         invites.push(invite);
         world.inject(address(2), A, &answer);

@@ -9,7 +9,11 @@ use crate::world::{A, World, header};
 fn response(text: &str, status: &str, tag: &str, extra: &str) -> String {
     format!(
         "SIP/2.0 {status}\nVia: {}\nFrom: {}\nTo: {};tag={tag}\nCall-ID: {}\nCSeq: {}\nContact: <sip:{tag}@10.0.0.2:5060>\n{extra}Content-Length: 0\n\n",
-        header(text, "Via"), header(text, "From"), header(text, "To"), header(text, "Call-ID"), header(text, "CSeq")
+        header(text, "Via"),
+        header(text, "From"),
+        header(text, "To"),
+        header(text, "Call-ID"),
+        header(text, "CSeq")
     )
 }
 
@@ -42,7 +46,10 @@ fn the_second_2xx_gets_ack_and_bye() {
     hand(&mut world, &response(&invite, "200 OK", "two", ""));
     hand(&mut world, &response(&invite, "200 OK", "one", ""));
     let sent = world.received();
-    assert!(sent[0].starts_with("ACK sip:two@") && sent.last().unwrap().starts_with("ACK sip:one@"), "{sent:?}");
+    assert!(
+        sent[0].starts_with("ACK sip:two@") && sent.last().unwrap().starts_with("ACK sip:one@"),
+        "{sent:?}"
+    );
     assert!(world.names(A).is_empty());
 }
 

@@ -9,9 +9,12 @@ fn a_flood_is_refused_then_ignored_and_leaves_nothing() {
     let mut answers = 0;
     for n in 0..500 {
         let text = invite("").replace("INVITE", "OPTIONS").replace("z9hG4bKone", &format!("z9hG4bK{n}"));
-        let flow = sip::Flow { protocol: sip::Protocol::Udp, local: address(1), remote: address(66), connection: 0 };
+        let flow =
+            sip::Flow { protocol: sip::Protocol::Udp, local: address(1), remote: address(66), connection: 0 };
         let text = text.replace('\n', "\r\n");
-        world.with_endpoint(A, |endpoint, now| endpoint.handle(now, sip::Input::Received { flow, bytes: text.into() }));
+        world.with_endpoint(A, |endpoint, now| {
+            endpoint.handle(now, sip::Input::Received { flow, bytes: text.into() })
+        });
     }
     answers += world.received().len();
     let dropped = world.nodes[A].endpoint.counters().dropped;

@@ -28,13 +28,36 @@ fn the_table_of_refusals() {
         ("message", invite("").replace("INVITE", "MESSAGE"), 405, "Allow"),
         ("unknown extension", invite("Require: 100rel, teleport\n"), 420, "Unsupported"),
         ("no hops left", invite("").replace("Max-Forwards: 70", "Max-Forwards: 0"), 483, ""),
-        ("no dialog: BYE", invite("").replace("INVITE", "BYE").replace("To: <sip:10000@10.0.0.1>", "To: <sip:x@y>;tag=0123456789abcdef"), 481, ""),
-        ("no dialog: re-INVITE", invite("").replace("To: <sip:10000@10.0.0.1>", "To: <sip:x@y>;tag=0123456789abcdef"), 481, ""),
+        (
+            "no dialog: BYE",
+            invite("")
+                .replace("INVITE", "BYE")
+                .replace("To: <sip:10000@10.0.0.1>", "To: <sip:x@y>;tag=0123456789abcdef"),
+            481,
+            "",
+        ),
+        (
+            "no dialog: re-INVITE",
+            invite("").replace("To: <sip:10000@10.0.0.1>", "To: <sip:x@y>;tag=0123456789abcdef"),
+            481,
+            "",
+        ),
         ("no dialog: UPDATE", invite("").replace("INVITE", "UPDATE"), 481, ""),
         ("NOTIFY for nothing", invite("").replace("INVITE", "NOTIFY"), 481, ""),
         ("CANCEL for nothing", invite("").replace("INVITE", "CANCEL"), 481, ""),
-        ("strange body", invite("Content-Type: text/plain\n").replace("Content-Length: 0\n\n", "Content-Length: 2\n\nhi"), 415, "Accept"),
-        ("encoded body", invite("Content-Type: application/sdp\nContent-Encoding: gzip\n").replace("Content-Length: 0\n\n", "Content-Length: 2\n\nhi"), 415, "Accept"),
+        (
+            "strange body",
+            invite("Content-Type: text/plain\n").replace("Content-Length: 0\n\n", "Content-Length: 2\n\nhi"),
+            415,
+            "Accept",
+        ),
+        (
+            "encoded body",
+            invite("Content-Type: application/sdp\nContent-Encoding: gzip\n")
+                .replace("Content-Length: 0\n\n", "Content-Length: 2\n\nhi"),
+            415,
+            "Accept",
+        ),
         ("session too short", invite("Session-Expires: 60\n"), 422, "Min-SE"),
         ("version", invite("").replace(" SIP/2.0\nVia", " SIP/3.0\nVia"), 505, ""),
         ("no Contact", invite("").replace("Contact: <sip:139@10.0.0.2:5060>\n", ""), 400, ""),
@@ -186,7 +209,8 @@ fn info_carries_digits_and_refer_is_decided_by_the_owner() {
     let mut world = alone();
     let (leg, tag) = up(&mut world);
     let body = "Content-Type: application/dtmf-relay\n";
-    let info = inside("INFO", 8, &tag, body).replace("Content-Length: 0\n\n", "Content-Length: 8\n\nSignal=5");
+    let info =
+        inside("INFO", 8, &tag, body).replace("Content-Length: 0\n\n", "Content-Length: 8\n\nSignal=5");
     world.inject(address(2), A, &info);
     assert_eq!(world.status(), 200);
     let events = world.events(A);
@@ -207,7 +231,9 @@ fn info_carries_digits_and_refer_is_decided_by_the_owner() {
     world.with_endpoint(A, |endpoint, now| endpoint.refer_result(now, leg, 200));
     let sent = world.received();
     let last = sent.last().unwrap();
-    assert!(last.ends_with("SIP/2.0 200 OK\r\n") && header(last, "Subscription-State").starts_with("terminated"));
+    assert!(
+        last.ends_with("SIP/2.0 200 OK\r\n") && header(last, "Subscription-State").starts_with("terminated")
+    );
 }
 
 #[test]
@@ -224,7 +250,10 @@ fn identity_headers_count_only_from_trusted_trunks() {
         let asserted = invite.asserted.as_ref().map(|number| number.reveal().as_str());
         assert_eq!(asserted, trusted.then_some("+8613700137000"));
         assert_eq!(invite.privacy, trusted);
-        assert_eq!(invite.diverted_from.as_ref().map(|number| number.reveal().as_str()), trusted.then_some("400"));
+        assert_eq!(
+            invite.diverted_from.as_ref().map(|number| number.reveal().as_str()),
+            trusted.then_some("400")
+        );
         assert!(!format!("{invite:?}").contains("137"), "{invite:?}");
     }
 }

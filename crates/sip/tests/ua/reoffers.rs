@@ -22,11 +22,17 @@ fn an_offer_inside_the_call_is_answered_both_ways() {
         reoffer(&mut world, from, own);
         world.ms(50);
         let events = world.events(to);
-        assert!(matches!(&events[..], [Event::Reoffered { leg, body: Some(_), method: Method::Invite }] if *leg == theirs), "{events:?}");
+        assert!(
+            matches!(&events[..], [Event::Reoffered { leg, body: Some(_), method: Method::Invite }] if *leg == theirs),
+            "{events:?}"
+        );
         answer(&mut world, to, theirs);
         world.ms(50);
         let events = world.events(from);
-        assert!(matches!(&events[..], [Event::ReofferAnswered { result: Ok(Some(body)), .. }] if body == ANSWER), "{events:?}");
+        assert!(
+            matches!(&events[..], [Event::ReofferAnswered { result: Ok(Some(body)), .. }] if body == ANSWER),
+            "{events:?}"
+        );
         assert_eq!(world.names(to), ["Acked"]);
     }
     world.with_endpoint(A, |endpoint, now| endpoint.bye(now, a, None));

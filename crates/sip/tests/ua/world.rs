@@ -166,7 +166,10 @@ impl World {
             let line = match Message::parse(bytes.clone(), &Limits::default()) {
                 Ok(message) => format!("{first} | {} {}", message.cseq_number(), message.cseq_method()),
                 Err(error) => {
-                    assert!(first.starts_with("SIP/2.0 400"), "we print what cannot be read: {error} in {first}");
+                    assert!(
+                        first.starts_with("SIP/2.0 400"),
+                        "we print what cannot be read: {error} in {first}"
+                    );
                     first
                 }
             };
