@@ -8,6 +8,7 @@
 pub mod codec;
 pub mod dtmf;
 pub mod prompt;
+pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;

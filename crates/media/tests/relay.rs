@@ -477,7 +477,7 @@ fn muxed_reports_share_the_port_only_where_agreed() {
 
 #[test]
 fn places_are_used_again_and_limits_hold() {
-    let mut relay = Relay::new(RelayConfig { legs_max: 2 }, Seed([1, 1]));
+    let mut relay = Relay::new(RelayConfig { legs_max: 2, ..RelayConfig::default() }, Seed([1, 1]));
     let add = |leg| Command::AddLeg { leg: LegKey(leg), port: 4_000, local: [127, 0, 0, 1].into() };
     for leg in [1, 2, 3, 2] {
         relay.handle(Instant::ZERO, add(leg));

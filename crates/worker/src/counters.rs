@@ -146,6 +146,10 @@ counters! {
     ticks_skipped,
     /// Commands about legs that were not there.
     commands_ignored,
+    /// Recordings of callers' messages begun.
+    recordings,
+    /// Recordings refused because those under way take all the memory they may.
+    recordings_refused,
 }
 
 /// The relay's own counters, as they are published here. A relay that starts over counts from zero
@@ -159,7 +163,7 @@ type Shown = fn(&Counters) -> &Counter;
 type Source = fn(&media::relay::Counters) -> u64;
 
 /// Where each counter of the relay is shown.
-const RELAY: [(Shown, Source); 12] = [
+const RELAY: [(Shown, Source); 14] = [
     (|shown| &shown.rtp_in, |relay| relay.packets_in),
     (|shown| &shown.rtp_out, |relay| relay.packets_out),
     (|shown| &shown.rtcp_in, |relay| relay.rtcp_in),
@@ -172,6 +176,8 @@ const RELAY: [(Shown, Source); 12] = [
     (|shown| &shown.drops_digits, |relay| relay.digits_dropped),
     (|shown| &shown.ticks_skipped, |relay| relay.skipped_ticks),
     (|shown| &shown.commands_ignored, |relay| relay.commands_ignored),
+    (|shown| &shown.recordings, |relay| relay.recordings),
+    (|shown| &shown.recordings_refused, |relay| relay.recordings_refused),
 ];
 
 impl RelayTotals {

@@ -71,7 +71,8 @@ impl Thread {
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(&inbox.wake, BELL)?;
-        let relay = Relay::new(RelayConfig { legs_max: config.legs_max }, rng.next_seed());
+        let relay =
+            Relay::new(RelayConfig { legs_max: config.legs_max, ..RelayConfig::default() }, rng.next_seed());
         Ok(Thread {
             epoch: config.epoch,
             tick: Duration::from_micros(u64::from(config.coalesce_us)),
@@ -331,7 +332,10 @@ impl Thread {
 
     fn start_over(&mut self) {
         self.relay_totals.keep(self.relay.counters());
-        self.relay = Relay::new(RelayConfig { legs_max: self.legs_max }, self.rng.next_seed());
+        self.relay = Relay::new(
+            RelayConfig { legs_max: self.legs_max, ..RelayConfig::default() },
+            self.rng.next_seed(),
+        );
         self.again.clear();
         for leg in self.sockets.remove_all() {
             self.tell(Event::Removed { leg, stats: Box::default() });

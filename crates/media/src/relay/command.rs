@@ -4,11 +4,11 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::LegKey;
+use base::{LegKey, Pii};
 
 use super::stats::LegStats;
 use crate::sdp::Negotiated;
-use crate::{Digit, Prompt};
+use crate::{Codec, Digit, Prompt};
 
 /// What a relay must do. A command about a leg that is not (or no longer) there is ignored and counted.
 #[derive(Clone, Debug)]
@@ -75,6 +75,21 @@ pub enum Command {
         /// In order; more than [`super::DIGITS_MAX`] waiting are dropped and counted.
         digits: Vec<Digit>,
     },
+    /// Records what the peer says, until `length_max`, `StopRecord`, `Bridge` (a conversation is nobody's
+    /// message) or `RemoveLeg`; [`Event::Recorded`] follows. A recording that goes on already ends first.
+    Record {
+        /// Which leg.
+        leg: LegKey,
+        /// Comes back in [`Event::Recorded`].
+        token: u64,
+        /// Longest recording, at most [`super::RECORDING_MAX`].
+        length_max: Duration,
+    },
+    /// Ends the recording; without one nothing happens.
+    StopRecord {
+        /// Which leg.
+        leg: LegKey,
+    },
     /// Asks for [`Event::Stats`].
     Report {
         /// Which leg.
@@ -100,6 +115,8 @@ impl Command {
             | Command::Music { leg, .. }
             | Command::Stop { leg }
             | Command::SendDigits { leg, .. }
+            | Command::Record { leg, .. }
+            | Command::StopRecord { leg }
             | Command::Report { leg }
             | Command::RemoveLeg { leg } => *leg,
         }
@@ -147,6 +164,20 @@ pub enum Event {
         /// Which leg.
         leg: LegKey,
     },
+    /// A recording ended.
+    Recorded {
+        /// Which leg.
+        leg: LegKey,
+        /// The `Record`'s token.
+        token: u64,
+        /// What `audio` is.
+        codec: Codec,
+        /// RTP payload from the first millisecond on, gaps as silence. Empty if the peer said nothing, or if
+        /// the relay had no room for the recording.
+        audio: Pii<Box<[u8]>>,
+        /// Length of `audio`.
+        length_ms: u32,
+    },
     /// The answer to `Report`.
     Stats {
         /// Which leg.
@@ -191,6 +222,7 @@ impl Event {
             | Event::Locked { leg, .. }
             | Event::Flowing { leg }
             | Event::DigitsSent { leg }
+            | Event::Recorded { leg, .. }
             | Event::Stats { leg, .. }
             | Event::Removed { leg, .. }
             | Event::BindFailed { leg, .. } => *leg,

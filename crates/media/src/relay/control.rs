@@ -28,6 +28,8 @@ impl Relay {
             },
             Command::Unbridge { .. } => self.unbridge(slot),
             Command::RemoveLeg { .. } => self.remove(slot),
+            Command::Record { token, length_max, .. } => self.record(now, slot, token, length_max),
+            Command::StopRecord { .. } => self.end_recording(slot),
             Command::Report { leg } => {
                 if let Some(stats) = self.leg_mut(slot).map(|found| Box::new(found.stats())) {
                     self.emit(Event::Stats { leg, stats });
@@ -70,6 +72,7 @@ impl Relay {
 
     fn remove(&mut self, slot: Slot) {
         self.unbridge(slot);
+        self.end_recording(slot);
         let Some(leg) = self.places.get_mut(slot.index()).and_then(|place| {
             place.generation = place.generation.wrapping_add(1);
             place.leg.take()
@@ -111,6 +114,7 @@ impl Relay {
         self.unbridge(a);
         self.unbridge(b);
         for (one, other) in [(a, b), (b, a)] {
+            self.end_recording(one);
             let Some(leg) = self.leg_mut(one) else { continue };
             leg.peer = Some(other.index);
             leg.player.stop();

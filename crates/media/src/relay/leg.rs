@@ -8,6 +8,7 @@ use base::{Instant, LegKey, Rng};
 use super::incoming::{Heard, Incoming};
 use super::outgoing::Outgoing;
 use super::player::Player;
+use super::recorder::Recorder;
 use super::source::Source;
 use super::stats::LegStats;
 use crate::codec::RTP_CLOCK_HZ;
@@ -94,6 +95,7 @@ pub(super) struct Leg {
     pub(super) player: Player,
     pub(super) keys_out: dtmf::Sender,
     pub(super) keys_in: dtmf::Receiver,
+    pub(super) recorder: Option<Box<Recorder>>,
     /// `Flowing` is still to be told.
     pub(super) awaits_flow: bool,
     /// `Silent` was told.
@@ -144,6 +146,7 @@ impl Leg {
             player: Player::default(),
             keys_out: dtmf::Sender::default(),
             keys_in: dtmf::Receiver::default(),
+            recorder: None,
             awaits_flow: false,
             is_silent: false,
             quiet_since: now,

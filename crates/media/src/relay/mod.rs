@@ -11,6 +11,7 @@ mod leg;
 mod outgoing;
 mod player;
 mod receive;
+mod recorder;
 mod source;
 mod stats;
 mod tick;
@@ -25,6 +26,7 @@ use leg::Leg;
 use wheel::Wheel;
 
 pub use command::{BindFailure, Command, Event};
+pub use recorder::RECORDING_MAX;
 pub use source::PORT_PROBATION;
 pub use stats::{Counters, LegStats};
 
@@ -38,11 +40,14 @@ pub const DIGITS_MAX: usize = 64;
 pub struct RelayConfig {
     /// Legs it may have; more are refused with [`BindFailure::TooManyLegs`].
     pub legs_max: usize,
+    /// Bytes that recordings under way may reserve, 8 for each millisecond of their longest; one that
+    /// does not fit is refused.
+    pub recording_bytes_max: u64,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        RelayConfig { legs_max: 20_000 }
+        RelayConfig { legs_max: 20_000, recording_bytes_max: 128 << 20 }
     }
 }
 
@@ -94,6 +99,9 @@ pub struct Relay {
     wheel: Wheel,
     /// Legs whose peer holds a key down, for the end that may never come.
     keys_open: Vec<Slot>,
+    /// Legs being recorded, and the bytes that their recordings may take.
+    recording: Vec<Slot>,
+    recording_bytes: u64,
     events: VecDeque<Event>,
     counters: Counters,
 }
@@ -117,6 +125,8 @@ impl Relay {
             free: Vec::new(),
             wheel: Wheel::new(),
             keys_open: Vec::new(),
+            recording: Vec::new(),
+            recording_bytes: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
         }

@@ -10,6 +10,7 @@ use super::command::Event;
 use super::incoming::{Incoming, Verdict};
 use super::leg::{Leg, Payload};
 use super::outgoing::Feed;
+use super::recorder::Kept;
 use super::source::Admission;
 use super::{Channel, Counters, Relay, Sink, Slot};
 use crate::codec::{Conversion, conversion};
@@ -35,6 +36,7 @@ struct Told {
     flowing: bool,
     presses: [Option<Press>; 2],
     opened_key: bool,
+    recorded_all: bool,
 }
 
 impl Relay {
@@ -96,9 +98,16 @@ impl Relay {
             told.presses = leg.keys_in.packet(now, known.header.timestamp, event);
             told.opened_key = !was_open && leg.keys_in.is_open();
         }
+        if leg.recorder.is_some() && known.receives {
+            match leg.keep(now, &known, packet) {
+                Kept::Yes => {}
+                Kept::Full => told.recorded_all = true,
+                Kept::Untranslatable => counters.untranslatable = counters.untranslatable.saturating_add(1),
+            }
+        }
         let feed = Feed::Peer { leg: slot.index, generation: slot.generation, epoch: leg.epoch };
         let to = leg.peer.filter(|_| known.receives);
-        if told.flowing || known.locked || known.kind == Payload::Dtmf {
+        if told.flowing || known.locked || told.recorded_all || known.kind == Payload::Dtmf {
             self.tell(slot, told);
         }
         let Known { header, payload, kind, .. } = known;
@@ -122,6 +131,9 @@ impl Relay {
         }
         for Press { digit, duration_ms } in told.presses.into_iter().flatten() {
             self.emit(Event::Digit { leg: key, digit, duration_ms });
+        }
+        if told.recorded_all {
+            self.end_recording(slot);
         }
     }
 
@@ -266,6 +278,15 @@ impl Leg {
         self.counted.octets_in = self.counted.octets_in.saturating_add(payload.len() as u64);
         self.is_silent = false;
         verdict
+    }
+
+    /// Hands a packet of the peer's to the recording.
+    #[cold]
+    fn keep(&mut self, now: Instant, known: &Known, packet: &[u8]) -> Kept {
+        let Known { header, payload, kind, .. } = known;
+        let (Some(recorder), &Payload::Voice(codec)) = (&mut self.recorder, kind) else { return Kept::Yes };
+        let voice = packet.get(payload.clone()).unwrap_or_default();
+        recorder.voice(now, self.epoch, header.timestamp, codec, voice)
     }
 
     /// Whose report is it? Reports on the voice port are only for who agreed to that; the whole packet

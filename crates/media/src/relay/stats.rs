@@ -72,6 +72,10 @@ pub struct Counters {
     pub commands_ignored: u64,
     /// Keys dropped at the limit of keys waiting to be sent, or because the peer takes none.
     pub digits_dropped: u64,
+    /// Recordings begun.
+    pub recordings: u64,
+    /// Recordings refused at the limit of their memory.
+    pub recordings_refused: u64,
     /// Unimportant events dropped at the queue's limit.
     pub events_dropped: u64,
 }

@@ -79,9 +79,10 @@ impl Relay {
         }
     }
 
-    /// Keys whose end was lost; and a fiftieth of the legs: reports and timeouts.
+    /// Keys whose end was lost; recordings at their end; and a fiftieth of the legs: reports and timeouts.
     fn keep_house(&mut self, now: Instant, frame: u64, out: &mut impl Sink) {
         self.end_keys(now);
+        self.end_recordings(now);
         let first = frame % ROUND_FRAMES;
         let mut index = u32::try_from(first).unwrap_or(0);
         while (index as usize) < self.places.len() {
