@@ -3,7 +3,7 @@
 set -euo pipefail
 
 build="build-essential lld pkg-config"
-demo="$build espeak-ng sox asterisk-core-sounds-en-wav curl jq"
+demo="$build espeak-ng sox asterisk-core-sounds-en-wav curl iproute2 jq"
 test="$demo sip-tester baresip-core postgresql-15 libcap2-bin"
 
 case "${1:-}" in

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod commands;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,10 @@ enum Command {
     Rtp(commands::rtp::Options),
     /// Be a relay: the null relay (no logic) or the switch's own media thread.
     Relay(commands::relay::Options),
+    /// Be a hotline's agents and callers, and account for what they saw.
+    Demo(demo::Options),
+    /// Be the carrier's back end that the hotline's flows ask.
+    Backend(commands::demo::BackEndOptions),
     /// Compare relays: processor time per packet and added latency, side by side.
     BridgeBench(commands::bridge_bench::Options),
 }
@@ -24,6 +29,8 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Rtp(options) => commands::rtp::run(&options),
         Command::Relay(options) => commands::relay::run(&options),
+        Command::Demo(options) => commands::demo::run(&options),
+        Command::Backend(options) => commands::demo::back_end(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
     };
     match done {

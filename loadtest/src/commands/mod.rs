@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
 pub(crate) mod bridge_bench;
+pub(crate) mod demo;
 pub(crate) mod relay;
 pub(crate) mod rtp;
