@@ -26,6 +26,7 @@ on_both!(
     records_wait_while_the_database_is_down,
     what_an_earlier_process_left_is_delivered,
     what_was_delivered_already_is_not_doubled,
+    a_restart_goes_on_where_it_was,
     a_torn_tail_costs_the_torn_record_only,
     at_the_limit_the_oldest_are_kept,
     a_record_that_no_database_takes_stops_none_behind_it,
@@ -178,6 +179,20 @@ async fn what_was_delivered_already_is_not_doubled(backend: Backend) {
     let status = flush(&spool).await;
     assert_eq!((status.written, status.repeated), (1, 301));
     assert_eq!(all(&store).await, samples(0..301));
+}
+
+async fn a_restart_goes_on_where_it_was(backend: Backend) {
+    let Some(database) = Database::up(backend).await else { return };
+    let store = Store::open(&database.url).await.unwrap();
+    let dir = database.folder.path("spool");
+    for round in 0..3 {
+        let spool = start(config(&dir), &store).await;
+        push(&spool, round * 50..(round + 1) * 50);
+        let status = flush(&spool).await;
+        assert_eq!((status.written, status.repeated), (50, 0), "round {round}");
+        spool.close(Duration::from_secs(5)).await;
+    }
+    assert_eq!(all(&store).await, samples(0..150));
 }
 
 async fn a_torn_tail_costs_the_torn_record_only(backend: Backend) {
