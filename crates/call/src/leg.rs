@@ -11,6 +11,7 @@ use sip::{Peer, Reason, Rejection};
 
 use crate::audio::Audio;
 use crate::core::Core;
+use crate::journey::recording::Asked;
 use crate::message::Output;
 use crate::ports::Port;
 
@@ -55,6 +56,8 @@ pub(crate) struct Leg {
     counted: Option<TrunkKey>,
     /// Whether another port has been tried already.
     pub(crate) port_retried: bool,
+    /// A recording that its worker was asked for and has not handed over.
+    pub(crate) recording: Option<Box<Asked>>,
 }
 
 impl Leg {
@@ -64,7 +67,15 @@ impl Leg {
             Peer::Trunk(trunk) => Some(trunk),
             Peer::Agent(_) => None,
         };
-        Leg { call: Some(call), dialog, media: Media::Closed, source: None, counted, port_retried: false }
+        Leg {
+            call: Some(call),
+            dialog,
+            media: Media::Closed,
+            source: None,
+            counted,
+            port_retried: false,
+            recording: None,
+        }
     }
 
     /// Its port, while it has one.

@@ -86,6 +86,8 @@ pub enum Output {
     Record(Box<CallRecord>),
     /// A caller wants to be called back.
     Callback(Box<Callback>),
+    /// A caller left a message: keep it.
+    Recording(Box<Recording>),
     /// Something for the event stream.
     Notice(Notice),
     /// Draining is done: no call is left.
@@ -112,8 +114,27 @@ pub struct Callback {
     pub number: Pii<String>,
     /// The caller's tier.
     pub tier: TierKey,
+    /// Its name.
+    pub tier_name: String,
     /// Name of the queue he would have waited in, if known.
     pub queue: Option<String>,
     /// When it was promised.
     pub promised: UnixMillis,
+}
+
+/// A message that a caller left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The call in which he left it.
+    pub call: CallKey,
+    /// What it is for: the `name` of the flow's step.
+    pub name: String,
+    /// What `audio` is.
+    pub codec: media::Codec,
+    /// His voice as RTP payload, one channel; [`media::recording::wav`] makes a file of it.
+    pub audio: Pii<Box<[u8]>>,
+    /// Length of `audio`.
+    pub length_ms: u32,
+    /// When it began.
+    pub at: UnixMillis,
 }

@@ -124,6 +124,8 @@ words! {
         Abandoned = "abandoned",
         /// An outgoing leg was started on a trunk.
         Dialled = "dialled",
+        /// The caller began to leave a message, of this name.
+        Recording = "recording",
         /// The survey was answered (score not in the step).
         Surveyed = "surveyed",
         /// A party hung up.

@@ -288,6 +288,10 @@ impl Switch {
                     }
                 });
             }
+            media::Event::Recorded { leg, token, codec, audio, length_ms } => {
+                let length_ms = self.core.take_recording(leg, token, codec, audio, length_ms);
+                self.with_leg(leg, |journey, core| journey.recorded(core, now, token, length_ms));
+            }
             media::Event::Silent { leg } => {
                 self.with_leg(leg, |journey, core| journey.silent(core, now, leg))
             }

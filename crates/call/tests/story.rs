@@ -179,3 +179,26 @@ fn a_lost_agent_gives_the_caller_his_place_back() {
     assert_eq!(record.outcome, Outcome::Answered);
     assert!(has(record, "ended agent no-rtp"), "{:#?}", World::story(record));
 }
+
+#[test]
+fn who_lost_his_agent_goes_before_those_who_came_after_him() {
+    let mut world = hotline(1);
+    let first = wants_a_person(&mut world);
+    assert!(world.run_until(s(30), is_talking));
+    world.run(s(2));
+    let second = wants_a_person(&mut world);
+    world.run(s(5));
+    let agents_leg = world.voices.legs.keys().nth(1).copied().unwrap();
+    world.tell(call::Input::Media(media::Event::Silent { leg: agents_leg }));
+    assert!(!is_talking(&world));
+    assert!(world.run_until(s(60), is_talking));
+    let calls = world.local.snapshot(world.now).calls;
+    assert_eq!(
+        (calls[0].phase, calls[1].phase),
+        ("talking", "queued"),
+        "the first caller is served first again"
+    );
+    world.hang_up(first);
+    world.hang_up(second);
+    world.rest();
+}

@@ -41,6 +41,8 @@ pub struct Voice {
     pub plays: u64,
     /// Keys sent to the peer.
     pub digits: Vec<u8>,
+    /// The recording that goes on: its token, since when, until when at most.
+    pub recording: Option<(u64, Instant, Instant)>,
 }
 
 /// Every leg of every worker.
@@ -73,13 +75,17 @@ impl Voices {
         }
         match command {
             Command::Bridge { a, b } => {
+                self.end_recording(now, a);
+                self.end_recording(now, b);
                 self.part(a);
                 self.part(b);
                 self.join(a, b);
                 self.join(b, a);
             }
             Command::Unbridge { leg } => self.part(leg),
+            Command::StopRecord { leg } => self.end_recording(now, leg),
             Command::RemoveLeg { leg } => {
+                self.end_recording(now, leg);
                 self.part(leg);
                 self.legs.remove(&leg);
                 self.events.push(Event::Removed { leg, stats: Box::default() });
@@ -102,8 +108,21 @@ impl Voices {
             Command::SendDigits { digits, .. } => {
                 voice.digits.extend(digits.iter().map(|digit| digit.byte()))
             }
+            Command::Record { token, length_max, .. } => {
+                voice.recording = Some((token, now, now + length_max));
+            }
             _ => {}
         }
+    }
+
+    /// Hands over what was recorded: an octet for each that the time had room for.
+    fn end_recording(&mut self, now: Instant, leg: LegKey) {
+        let Some(voice) = self.legs.get_mut(&leg) else { return };
+        let Some((token, since, _)) = voice.recording.take() else { return };
+        let length_ms = u32::try_from((now - since).as_millis()).unwrap_or(u32::MAX);
+        let audio = vec![0xD5; length_ms as usize * 8].into_boxed_slice();
+        let (codec, audio) = (media::Codec::Pcma, base::Pii::new(audio));
+        self.events.push(Event::Recorded { leg, token, codec, audio, length_ms });
     }
 
     fn add(&mut self, worker: usize, leg: LegKey, port: u16) {
@@ -123,6 +142,7 @@ impl Voices {
             remote: None,
             plays: 0,
             digits: Vec::new(),
+            recording: None,
         };
         self.legs.insert(leg, voice);
     }
@@ -149,13 +169,14 @@ impl Voices {
         }
     }
 
-    /// When the next prompt ends.
+    /// When the next prompt or recording ends.
     pub fn next(&self) -> Option<Instant> {
         let ends = self.legs.values().filter_map(|voice| match voice.hears {
             Hears::Prompts { until, .. } => Some(until),
             _ => None,
         });
-        ends.min()
+        let longest = self.legs.values().filter_map(|voice| voice.recording.map(|(_, _, until)| until));
+        ends.chain(longest).min()
     }
 
     /// Time passed.
@@ -167,6 +188,12 @@ impl Voices {
                 voice.hears = voice.bridge.map_or(Hears::Nothing, Hears::Leg);
                 self.events.push(Event::PlayDone { leg, token });
             }
+        }
+        let is_full = |voice: &Voice| voice.recording.is_some_and(|(_, _, until)| until <= now);
+        let full: Vec<LegKey> =
+            self.legs.iter().filter(|(_, voice)| is_full(voice)).map(|(&leg, _)| leg).collect();
+        for leg in full {
+            self.end_recording(now, leg);
         }
     }
 

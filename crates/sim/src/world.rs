@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use base::{CallKey, Duration, Instant, LegKey, Pii, Rng, Seed, UnixMillis, WallClock};
 use bytes::Bytes;
 use call::directory::Customer;
-use call::message::Callback;
+use call::message::{Callback, Recording};
 use call::record::CallRecord;
 use call::view::Notice;
 use call::{Input, Local, Output, Settings};
@@ -61,6 +61,8 @@ pub struct World {
     pub records: Vec<CallRecord>,
     /// Callbacks promised.
     pub callbacks: Vec<Callback>,
+    /// Messages that callers left.
+    pub recordings: Vec<Recording>,
     /// The event stream.
     pub notices: Vec<Notice>,
     /// Whether the switch said that it is drained.
@@ -109,6 +111,7 @@ impl World {
             back_end: BackEnd::Answers,
             records: Vec::new(),
             callbacks: Vec::new(),
+            recordings: Vec::new(),
             notices: Vec::new(),
             drained: false,
             steps: 0,
@@ -330,6 +333,7 @@ impl World {
             }
             Output::Record(record) => self.records.push(*record),
             Output::Callback(callback) => self.callbacks.push(*callback),
+            Output::Recording(recording) => self.recordings.push(*recording),
             Output::Notice(notice) => self.notices.push(notice),
             Output::Drained => self.drained = true,
             Output::Lookup { .. } | Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) => {}

@@ -97,13 +97,8 @@ impl Journey {
             Wish::Join => self.join(core, now),
             Wish::Callback { token, number, queue } => self.callback(core, now, token, number, &queue),
             Wish::Transfer { to } => self.transfer(core, now, to),
-            Wish::Record { token, name, length_max: _ } => {
-                // Voice messages are not recorded yet: the flow's failure branch says so to the caller.
-                core.count("recordings_refused", "");
-                self.step(core, now, StepKind::Flow, &format!("record {name} refused"));
-                self.answer_flow(now, Input::RecordDone { token, length_ms: None });
-            }
-            Wish::StopRecord { token } => self.answer_flow(now, Input::RecordDone { token, length_ms: None }),
+            Wish::Record { token, name, length_max } => self.record(core, now, token, &name, length_max),
+            Wish::StopRecord { token } => self.stop_record(core, now, token),
             Wish::SurveyResult { question, score } => {
                 self.ledger.record.survey = Some(score);
                 self.step(core, now, StepKind::Surveyed, &question);
@@ -172,6 +167,7 @@ impl Journey {
                 call: self.key,
                 number: Pii::new(number),
                 tier: self.profile.tier,
+                tier_name: core.settings.tier_name(self.profile.tier).to_owned(),
                 queue: Some(queue.to_owned()),
                 promised: core.wall(now),
             };
@@ -182,7 +178,7 @@ impl Journey {
 
     fn transfer(&mut self, core: &mut Core, now: Instant, to: TransferTo) {
         if self.in_queue() {
-            self.leave_queue(core, now, acd::Deflection::OtherQueue);
+            self.leave_queue(core, now, acd::Deflection::Transfer);
         }
         match to {
             TransferTo::Queue(queue) => {

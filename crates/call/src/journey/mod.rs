@@ -15,6 +15,7 @@ mod flow;
 mod outgoing;
 mod presenting;
 mod queueing;
+pub(crate) mod recording;
 mod referral;
 mod talking;
 

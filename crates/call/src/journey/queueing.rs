@@ -73,9 +73,9 @@ impl Journey {
         }
         let (how, word) = match why {
             Dequeue::SelfService => (acd::Deflection::SelfService, "self-service"),
-            Dequeue::Transfer => (acd::Deflection::OtherQueue, "transfer"),
+            Dequeue::Transfer => (acd::Deflection::Transfer, "transfer"),
             Dequeue::OtherQueue => (acd::Deflection::OtherQueue, "other-queue"),
-            Dequeue::Hangup => (acd::Deflection::SelfService, "flow-end"),
+            Dequeue::Hangup => (acd::Deflection::Hangup, "flow-end"),
         };
         if why == Dequeue::SelfService {
             self.reached = Reached::Deflected;
