@@ -258,33 +258,3 @@ fn an_operator_ends_a_call_and_changes_an_agent() {
     world.rest();
     assert!(World::story(&world.records[0]).iter().any(|step| step == "ended operator"));
 }
-
-/// Nobody is logged in: a complaint may be spoken, and is passed on, however the caller ends it.
-#[test]
-fn a_complaint_is_recorded_when_nobody_is_there() {
-    for by_key in [true, false] {
-        // Where the overflow names no flow of its own, the queue step's target is taken.
-        let closed = settings(|s| {
-            for queue in &mut s.acd.queues {
-                queue.overflow.no_agents = Some((Duration::ZERO, acd::OverflowTarget::Flow("".into())));
-            }
-        });
-        let mut world = World::with(4, closed, 1);
-        let caller = world.call("13800138000", "10000");
-        world.run(s(5));
-        world.press('3');
-        let recording = |w: &World| w.voices.legs.values().any(|voice| voice.recording.is_some());
-        assert!(world.run_until(s(120), recording), "{:#?}", world.notices);
-        world.run(s(7));
-        if by_key {
-            world.press('#');
-            world.run(s(1));
-            assert_eq!(world.line(caller), Some(LineState::Up), "he is thanked");
-        }
-        world.hang_up(caller);
-        world.rest();
-        let [message] = &world.recordings[..] else { panic!("{:?}", world.recordings) };
-        assert_eq!((&*message.name, message.call), ("complaint", world.records[0].key));
-        assert!((7_000..8_100).contains(&message.length_ms), "{}", message.length_ms);
-    }
-}

@@ -82,6 +82,11 @@ pub fn settings(agents: usize) -> Result<Settings, Vec<base::Finding>> {
     };
     let queue_config = |(key, name): (&QueueKey, &&str)| QueueConfig {
         wrap_up: Duration::from_secs(5),
+        // The queue step of the flow says where to go: no flow is named here.
+        overflow: acd::Overflow {
+            no_agents: Some((Duration::ZERO, acd::OverflowTarget::Flow("".into()))),
+            ..acd::Overflow::default()
+        },
         ..QueueConfig::new(*key, *name)
     };
     let acd = acd::Config {
