@@ -10,11 +10,7 @@ const fn s(seconds: u64) -> Duration {
 
 /// A gold customer's complaint when nobody is there: led to the message's beep.
 fn complains(seed: u64) -> (World, sim::world::Handle) {
-    let mut settings = sim::house::settings(0).unwrap();
-    for queue in &mut settings.acd.queues {
-        queue.overflow.no_agents = Some((s(5), acd::OverflowTarget::Flow("closed".into())));
-    }
-    let mut world = World::with(seed, settings, 0);
+    let mut world = World::new(seed, 0);
     world.know("13800138000", "gold", "en", false);
     let caller = world.call("013800138000", "10000");
     assert!(world.run_until(s(5), |w| w.line(caller) == Some(LineState::Up)), "the switch answers");
