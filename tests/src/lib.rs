@@ -1,6 +1,26 @@
-//! Helpers shared by the tests of the whole house.
+//! The kit of the tests of the whole house: a switch with its own addresses and voices, real programs
+//! (SIPp, baresip) as carriers and phones, ears and a mouth for RTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's kit fails by panicking and says why"
+)]
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub mod api;
+pub mod audio;
+pub mod baresip;
+pub mod g711;
+pub mod process;
+pub mod raw;
+pub mod sipp;
+pub mod site;
+pub mod usher;
+pub mod voice;
 
 /// The top folder of the repository.
 pub fn repository() -> PathBuf {
@@ -25,4 +45,22 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// How long anything may take that should take no time, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When there is none within `limit`: `what` was waited for.
+pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {} s in vain: {what}", limit.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -16,15 +16,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["base", "acd", "call"]),
     ("sim", &["base", "sip", "media", "acd", "ivr", "call"]),
     ("console", &["base", "acd", "call", "store"]),
-    (
-        "usher",
-        &["base", "sip", "media", "acd", "ivr", "call", "worker", "store", "console", "sim"],
-    ),
+    ("usher", &["base", "sip", "media", "acd", "ivr", "call", "worker", "store", "console", "sim"]),
 ];
 
 /// What does I/O, reads clocks or runs threads: not below floor 3, nor in the simulated world.
-const NOT_BELOW_FLOOR_3: &[&str] =
-    &["tokio", "socket2", "libc", "crossbeam", "axum", "hyper", "sqlx", "hickory-resolver", "rand", "tracing"];
+const NOT_BELOW_FLOOR_3: &[&str] = &[
+    "tokio",
+    "socket2",
+    "libc",
+    "crossbeam",
+    "axum",
+    "hyper",
+    "sqlx",
+    "hickory-resolver",
+    "rand",
+    "tracing",
+];
 
 /// Floors 0 to 2 and `sim`.
 const PURE: &[&str] = &["base", "sip", "media", "acd", "ivr", "call", "sim"];
@@ -33,7 +40,12 @@ fn dependencies(name: &str) -> Vec<String> {
     let path = repository().join("crates").join(name).join("Cargo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let manifest: toml::Table = text.parse().unwrap();
-    manifest.get("dependencies").and_then(|d| d.as_table()).into_iter().flat_map(|t| t.keys().cloned()).collect()
+    manifest
+        .get("dependencies")
+        .and_then(|d| d.as_table())
+        .into_iter()
+        .flat_map(|t| t.keys().cloned())
+        .collect()
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! SIP messages as bytes, for what no proper telephone sends.

@@ -1,0 +1,4 @@
+//! End-to-end tests: the built `usher` with SIPp as carriers and telephones, baresip as a softphone, and RTP that
+//! is listened to. Needs `scripts/install-debian.sh test` and `cargo build -p usher` (`make test` does both).
+
+mod story;
