@@ -168,7 +168,8 @@ impl Interpreter {
         if !matches!(step.verb, Verb::Enqueue(_) | Verb::Transfer(_)) {
             return;
         }
-        match flow.filter(|flow| self.flows.contains(flow)) {
+        let own = matches!(&step.verb, Verb::Enqueue(enqueue) if enqueue.own_way_out(why).is_some());
+        match flow.filter(|flow| !own && self.flows.contains(flow)) {
             Some(flow) => self.follow(Next::Go(To::Flow(flow.into()))),
             None => self.hear(Some(Event::Left(why))),
         }

@@ -68,7 +68,8 @@ pub enum Input {
     QueueLeft {
         /// Why.
         why: LeftQueue,
-        /// A flow that the queue's overflow names; it wins over the step's own targets.
+        /// A flow that the queue's overflow names; it wins over the step's `overflow`, not over what the step
+        /// says about this very reason (`no_agents`, `full`, `closed`).
         flow: Option<String>,
     },
     /// An agent's phone answered. His number is spoken to the caller, then [`Output::Join`] follows.

@@ -197,12 +197,17 @@ impl Enqueue {
     }
 
     fn way_out(&self, why: LeftQueue) -> &Target {
-        let special = match why {
+        self.own_way_out(why).unwrap_or(&self.overflow)
+    }
+
+    /// Where the step leads a caller for just this reason, if it says so: it knows what he came for, so it
+    /// goes before what the queue would do with anybody.
+    pub(crate) fn own_way_out(&self, why: LeftQueue) -> Option<&Target> {
+        match why {
             LeftQueue::Time => None,
             LeftQueue::Length => self.full.as_ref(),
             LeftQueue::NoAgents => self.no_agents.as_ref(),
             LeftQueue::Closed => self.closed.as_ref(),
-        };
-        special.unwrap_or(&self.overflow)
+        }
     }
 }
