@@ -242,6 +242,16 @@ impl Sipp {
         String::from_utf8_lossy(&std::fs::read(&self.messages).unwrap_or_default()).into_owned()
     }
 
+    /// Where the switch last said that it wants to hear this telephone.
+    pub fn media(&self, site: &Site) -> std::net::SocketAddr {
+        let messages = self.messages();
+        let ip = site.switch().ip().to_string();
+        let of_switch = format!("c=IN IP4 {ip}");
+        let sdp = messages.rsplit(&of_switch).next().filter(|rest| rest.len() < messages.len());
+        let line = sdp.and_then(|sdp| sdp.split("m=audio ").nth(1)).expect("SDP of the switch");
+        format!("{ip}:{}", line.split(' ').next().unwrap_or_default()).parse().unwrap()
+    }
+
     /// What SIPp complains of and the end of what it sent and received.
     fn story(&self) -> String {
         let errors = std::fs::read_to_string(&self.errors).unwrap_or_default();

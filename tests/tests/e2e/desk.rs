@@ -1,0 +1,224 @@
+//! The agents' side: who does not answer, who hangs up, refers, dials out and changes his state.
+
+use tests::api;
+use tests::audio::{Audio, Signal};
+use tests::sipp::{Plan, Sipp, register};
+use tests::site::Site;
+use tests::usher::Usher;
+
+/// A caller who has chosen to speak to a person.
+fn queued(site: &Site, scenario: &str, caller: &str, port: u16) -> (Sipp, Audio) {
+    let audio = Audio::bind(site.carrier());
+    let plan = Plan::new(site, scenario, site.carrier()).port(port).audio(&audio);
+    let mut sipp = plan.key("caller", caller).key("dialled", "10000").start();
+    sipp.wait("answered");
+    audio.wait_prompt("zh", "menu-ordinary");
+    audio.press(b'0');
+    audio.wait_prompt("zh", "connecting");
+    (sipp, audio)
+}
+
+/// An agent's registered telephone that waits for a call.
+fn telephone(site: &Site, scenario: &str, number: &str) -> (Sipp, Audio) {
+    register(site, number, 600);
+    let audio = Audio::bind(site.agent(number));
+    let plan = Plan::new(site, scenario, site.agent(number)).audio(&audio);
+    (plan.key("refer_to", "1011").start(), audio)
+}
+
+/// Each hears the other, byte for byte.
+fn assert_talk(one: &Audio, other: &Audio) {
+    one.say(Signal::Noise(11));
+    other.say(Signal::Noise(12));
+    one.wait_noise(12);
+    other.wait_noise(11);
+}
+
+#[test]
+fn nobody_answers_the_next_agent_rings_and_the_place_is_kept() {
+    let site = Site::new("no-answer");
+    let usher = Usher::start(&site);
+    let (mut deaf, _) = telephone(&site, "agent-withdrawn", "1009");
+    let (mut other, other_audio) = telephone(&site, "agent-hung-up", "1011");
+    api::make_ready(&site, "1009");
+    let (mut first, first_audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    deaf.wait("ringing");
+    let (mut second, _second_audio) = queued(&site, "caller-hangs-up", "13800000002", 5061);
+    // Three rings, here 5 s, then CANCEL; the caller hears music all the while.
+    deaf.wait("withdrawn");
+    deaf.finish();
+    first_audio.forget();
+    first_audio.wait_voice();
+    // Whoever is free next gets him who came first.
+    api::make_ready_soon(&site, "1011");
+    other.wait("ringing");
+    other.go_on();
+    other.wait("talking");
+    assert_talk(&first_audio, &other_audio);
+    first.go_on();
+    first.finish();
+    let messages = other.finish();
+    assert!(messages.contains("13800000001") && !messages.contains("13800000002"), "{messages}");
+    let (_, steps) = api::last_call(&site, 1);
+    api::assert_in_order(
+        &steps,
+        &["queued general", "presented 1009", "withdrawn 1009", "presented 1011", "bridged 1011"],
+    );
+    second.go_on();
+    second.finish();
+    let (record, _) = api::last_call(&site, 2);
+    assert_eq!(record["outcome"], "abandoned", "{record}");
+    usher.stop();
+}
+
+#[test]
+fn the_agent_hangs_up_first_and_the_caller_scores_the_service() {
+    let site = Site::new("survey");
+    let usher = Usher::start(&site);
+    let (mut agent, agent_audio) = telephone(&site, "agent-hangs-up", "1009");
+    api::make_ready(&site, "1009");
+    let (caller, audio) = queued(&site, "caller-hung-up", "13800000001", 5060);
+    agent.wait("ringing");
+    agent.go_on();
+    agent.wait("talking");
+    assert_talk(&audio, &agent_audio);
+    audio.say(Signal::Quiet);
+    agent.go_on();
+    agent.finish();
+    audio.wait_prompt("zh", "survey");
+    audio.press(b'4');
+    audio.wait_prompt("zh", "survey-thanks");
+    audio.wait_prompt("zh", "goodbye");
+    caller.finish();
+    let (record, steps) = api::last_call(&site, 1);
+    assert_eq!((&record["survey"], &record["outcome"]), (&4.into(), &"answered".into()), "{record}");
+    api::assert_in_order(&steps, &["bridged 1009", "hung-up", "surveyed"]);
+    usher.stop();
+}
+
+#[test]
+fn an_agent_refers_his_caller_to_another() {
+    let site = Site::new("refer");
+    let usher = Usher::start(&site);
+    let (mut first, _first_audio) = telephone(&site, "agent-refers", "1009");
+    let (mut second, second_audio) = telephone(&site, "agent-hung-up", "1011");
+    api::make_ready(&site, "1009");
+    let (mut caller, audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    first.wait("ringing");
+    first.go_on();
+    first.wait("talking");
+    api::wait_agent(&site, "1009", "talking");
+    first.go_on();
+    second.wait("ringing");
+    second.go_on();
+    second.wait("talking");
+    let messages = first.finish();
+    assert!(
+        messages.contains("\nSIP/2.0 100 Trying") && messages.contains("terminated;reason=noresource"),
+        "{messages}"
+    );
+    assert_talk(&audio, &second_audio);
+    caller.go_on();
+    caller.finish();
+    second.finish();
+    let (_, steps) = api::last_call(&site, 1);
+    api::assert_in_order(&steps, &["bridged 1009", "referred", "hung-up"]);
+    usher.stop();
+}
+
+/// An agent dials; the gateway of the trunk rings and answers; both hear each other.
+fn dials_out(site: &Site, number: &str) {
+    let (gateway_audio, audio) = (Audio::bind(site.carrier()), Audio::bind(site.agent("1009")));
+    let gateway = Plan::new(site, "gateway", site.carrier()).port(5080).audio(&gateway_audio);
+    let mut gateway = gateway.start();
+    let agent = Plan::new(site, "agent-dials", site.agent("1009")).audio(&audio);
+    let uri = format!("{number}@hotline.example");
+    let agent =
+        agent.key("caller", "1009").key("dialled", number).credentials("1009", "change-me-1009", &uri);
+    let mut agent = agent.start();
+    gateway.wait("ringing");
+    gateway.go_on();
+    gateway.wait("talking");
+    agent.wait("answered");
+    gateway_audio.speak_to(gateway.media(site));
+    audio.speak_to(agent.media(site));
+    assert_talk(&audio, &gateway_audio);
+    agent.go_on();
+    agent.finish();
+    let messages = gateway.finish();
+    assert!(messages.contains(&format!("INVITE sip:{number}@")), "{messages}");
+    assert!(messages.contains("sip:10000@"), "the trunk's own number is shown: {messages}");
+}
+
+#[test]
+fn an_emergency_call_and_an_outside_call_leave_by_the_trunk() {
+    let site = Site::new("outside");
+    let usher = Usher::start(&site);
+    register(&site, "1009", 600);
+    dials_out(&site, "110");
+    dials_out(&site, "01088886666");
+    for call in api::wait_ended(&site, 2) {
+        assert_eq!((&call["outcome"], &call["source"]), (&"outbound".into(), &"1009".into()), "{call}");
+    }
+    usher.stop();
+}
+
+#[test]
+fn an_emergency_call_passes_every_limit() {
+    let site = Site::new("emergency");
+    site.edit("trunks.toml", |trunks| {
+        trunks["trunk"][0].as_table_mut().unwrap().insert("calls_max".into(), 1.into());
+    });
+    site.edit("usher.toml", |main| tests::site::set(main, "limits", "calls_max", 1));
+    let usher = Usher::start(&site);
+    let (mut caller, _audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    register(&site, "1009", 600);
+    dials_out(&site, "119");
+    caller.go_on();
+    caller.finish();
+    usher.stop();
+}
+
+/// Dials a code and listens to the confirmation.
+fn dials_code(site: &Site, code: &str, confirmation: &str) {
+    let audio = Audio::bind(site.agent("1009"));
+    let plan = Plan::new(site, "agent-dials-code", site.agent("1009")).audio(&audio);
+    let uri = format!("{code}@hotline.example");
+    let plan = plan.key("caller", "1009").key("dialled", code).credentials("1009", "change-me-1009", &uri);
+    let agent = plan.start();
+    audio.wait_prompt("zh", confirmation);
+    agent.finish();
+}
+
+#[test]
+fn an_agent_changes_his_state_by_dialling() {
+    let site = Site::new("codes");
+    let usher = Usher::start(&site);
+    register(&site, "1009", 600);
+    api::wait_contacts(&site, "1009", 1);
+    dials_code(&site, "*10", "feature-ready");
+    api::wait_agent(&site, "1009", "ready");
+    dials_code(&site, "*113", "feature-not-ready");
+    api::wait_agent(&site, "1009", "not-ready");
+    assert_eq!(api::get(&site, "/api/v1/agents/1009")["reason"], 3);
+    dials_code(&site, "*110", "feature-not-ready");
+    dials_code(&site, "*12", "feature-refused");
+    dials_code(&site, "*10", "feature-ready");
+    api::wait_agent(&site, "1009", "ready");
+
+    // A talk, and the wrap-up after it, which he ends himself.
+    let agent_audio = Audio::bind(site.agent("1009"));
+    let mut agent = Plan::new(&site, "agent-hung-up", site.agent("1009")).audio(&agent_audio).start();
+    let (mut caller, _audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    agent.wait("ringing");
+    agent.go_on();
+    agent.wait("talking");
+    api::wait_agent(&site, "1009", "talking");
+    caller.go_on();
+    caller.finish();
+    agent.finish();
+    api::wait_agent(&site, "1009", "wrap-up");
+    dials_code(&site, "*12", "feature-wrap-up-ended");
+    api::wait_agent(&site, "1009", "ready");
+    usher.stop();
+}
