@@ -1,5 +1,7 @@
 //! Every example in `config/` is read by the same code as `usher serve`; broken ones are named in full.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot prepare its folder has failed")]
+
 use std::path::{Path, PathBuf};
 
 use usher::config::{keys::KeyBook, load};

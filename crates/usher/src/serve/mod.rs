@@ -2,14 +2,16 @@
 
 pub mod back;
 pub mod clock;
+pub mod counters;
+pub mod history;
 pub mod hooks;
+pub mod outbox;
 pub mod resolver;
 pub mod signalling;
 pub mod signals;
 pub mod tcp;
 pub mod udp;
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ use crate::config::main_file::Main;
 use crate::config::{self, Loaded};
 use back::{Answer, Ask, Back, QUESTIONS_MAX};
 use clock::Clock;
+use counters::Counters;
+use outbox::Outbox;
 use signalling::Signalling;
 use signals::Signals;
 use tcp::Streams;
@@ -94,6 +98,7 @@ struct Shared {
     snapshot: Arc<ArcSwap<Snapshot>>,
     notices: broadcast::Sender<Arc<Notice>>,
     readiness: Arc<Readiness>,
+    counters: Arc<Counters>,
 }
 
 fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
@@ -109,12 +114,14 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
         snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
         notices: broadcast::channel(NOTICES_MAX).0,
         readiness: Arc::new(Readiness::default()),
+        counters: Arc::default(),
     };
     let bell = Arc::new(Notify::new());
     let pool = pool(main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
     let (store, spool) = slow.block_on(open_store(main))?;
     let (admin_tx, admin) = mpsc::channel(ADMIN_MAX);
     let console = slow.block_on(console(main, &shared, admin_tx, &store, &spool, &pool))?;
+    slow.spawn(history::keep(store.clone(), shared.notices.subscribe(), Arc::clone(&shared.counters)));
     let (asks, answers) = back(&slow, main, store.clone(), &mut rng);
 
     let (drain, config) = (Duration::from_secs(main.drain_s), (folder.to_path_buf(), keys));
@@ -127,7 +134,8 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
         say_where(&listeners, loaded.main.http.listen, &settings);
         let signals = Signals::listen().map_err(system("signals"))?;
         let first = CallKey::first(clock.wall().epoch.0);
-        let refused = vec![VecDeque::new(); pool.workers()];
+        let counters = shared.counters;
+        let media = Outbox::new(pool, Arc::clone(&counters));
         let local = Local::new(settings, rng.next_seed(), first, clock.wall());
         shared.readiness.set_started();
         let signalling = Signalling {
@@ -136,7 +144,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
             udp,
             streams,
             stream_events,
-            pool,
+            media,
             media_bell: bell,
             asks,
             answers,
@@ -149,7 +157,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
             config,
             listeners,
             drain,
-            refused,
+            counters,
         };
         signalling.run().await;
         Ok(())
@@ -211,10 +219,10 @@ async fn console(
     pool: &Pool,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
     let Some(listen) = main.http.listen else { return Ok(None) };
-    let counters = pool.counter_handles();
+    let (own, threads) = (Arc::clone(&shared.counters), pool.counter_handles());
     let samples = move || {
-        let mut samples = Vec::new();
-        for (worker, counters) in counters.iter().enumerate() {
+        let mut samples = own.samples();
+        for (worker, counters) in threads.iter().enumerate() {
             for (name, help, value) in counters.read().list() {
                 #[expect(clippy::cast_precision_loss, reason = "a metric's value is a double")]
                 let value = value as f64;
@@ -248,8 +256,11 @@ fn back(
     let (asks, questions) = mpsc::channel(QUESTIONS_MAX);
     let (answers, inbox) = mpsc::channel(QUESTIONS_MAX);
     let _inside = slow.enter();
-    let back =
-        Back { store, hooks: hooks::Hooks::new(main.hooks.clone()), resolver: resolver::Resolver::new() };
+    let back = Back {
+        store,
+        hooks: hooks::Hooks::new(main.hooks.clone()),
+        resolver: resolver::Resolver::of_the_system(),
+    };
     slow.spawn(back.run(questions, answers, rng.fork()));
     (asks, inbox)
 }

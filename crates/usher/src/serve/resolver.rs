@@ -35,7 +35,7 @@ pub struct Resolver {
 
 impl Resolver {
     /// A resolver with the system's configuration. Without one, only addresses resolve.
-    pub fn new() -> Self {
+    pub fn of_the_system() -> Self {
         let dns = TokioResolver::builder_tokio().and_then(|builder| builder.build());
         if let Err(error) = &dns {
             tracing::warn!(%error, "no name servers: trunks must be given by address");

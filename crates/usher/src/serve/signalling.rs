@@ -1,7 +1,6 @@
 //! The signalling loop: one thread owns the SIP sockets, the switch and the distributor. Everything else
 //! reaches it by messages.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +13,11 @@ use console::AdminRequest;
 use sip::Protocol;
 use store::Spool;
 use tokio::sync::{Notify, broadcast, mpsc};
-use worker::Pool;
 
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
+use super::counters::{Counters, count};
+use super::outbox::Outbox;
 use super::resolver::Question;
 use super::signals::{Signal, Signals};
 use super::tcp::{StreamEvent, Streams};
@@ -26,6 +26,8 @@ use crate::config::keys::KeyBook;
 
 /// How often the picture for the API and metrics is renewed.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(500);
+/// How soon commands that a media thread had no room for are tried again.
+const COMMAND_RETRY: Duration = Duration::from_millis(1);
 /// Media events handled before the network has its turn.
 const EVENTS_PER_ROUND: usize = 1024;
 
@@ -42,7 +44,7 @@ pub struct Signalling {
     /// What TCP connections bring.
     pub stream_events: mpsc::Receiver<StreamEvent>,
     /// Media threads.
-    pub pool: Pool,
+    pub media: Outbox,
     /// Rung by media threads when they have events.
     pub media_bell: Arc<Notify>,
     /// Questions to the slow side.
@@ -67,8 +69,8 @@ pub struct Signalling {
     pub listeners: Vec<sip::Listener>,
     /// How long SIGTERM waits.
     pub drain: Duration,
-    /// Commands that a full ring refused, in order, per worker: they go first.
-    pub refused: Vec<VecDeque<media::Command>>,
+    /// What is counted here.
+    pub counters: Arc<Counters>,
 }
 
 /// What woke the loop.
@@ -96,8 +98,8 @@ impl Signalling {
                 return;
             }
             let deadline = self.local.poll_timeout().map_or(Instant::FAR_FUTURE, |(at, _)| at);
-            let deadline =
-                if self.commands_wait() { self.clock.now() + Duration::from_millis(1) } else { deadline };
+            let retry = self.media.flush().then(|| self.clock.now() + COMMAND_RETRY);
+            let deadline = retry.map_or(deadline, |retry| retry.min(deadline));
             sleep.as_mut().reset(self.clock.tokio(deadline));
             let udp = &self.udp;
             let wake = tokio::select! {
@@ -146,7 +148,11 @@ impl Signalling {
 
     fn stream(&mut self, now: Instant, event: StreamEvent) {
         match event {
-            StreamEvent::Accepted(stream, local, remote) => self.streams.accepted(stream, local, remote),
+            StreamEvent::Accepted(stream, local, remote) => {
+                if !self.streams.accepted(stream, local, remote) {
+                    count(&self.counters.tcp_connections_refused);
+                }
+            }
             StreamEvent::Arrival(arrival) => {
                 if let Arrival::Closed(flow) = &arrival {
                     self.streams.closed(flow);
@@ -167,7 +173,7 @@ impl Signalling {
 
     fn drain_media(&mut self, now: Instant) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(event) = self.pool.try_recv() else { return };
+            let Some(event) = self.media.try_recv() else { return };
             self.local.handle(now, Input::Media(event));
         }
         self.media_bell.notify_one();
@@ -212,6 +218,7 @@ impl Signalling {
     fn ask(&mut self, ask: Ask) {
         if let Err(error) = self.asks.try_send(ask) {
             let (mpsc::error::TrySendError::Full(ask) | mpsc::error::TrySendError::Closed(ask)) = error;
+            count(&self.counters.questions_refused);
             let now = self.clock.now();
             self.answer(now, refusal(ask));
         }
@@ -219,7 +226,6 @@ impl Signalling {
 
     /// Does what the switch wants done; whether it is drained.
     fn pump(&mut self) -> bool {
-        self.flush_commands();
         let mut drained = false;
         while let Some(output) = self.local.poll_output() {
             match output {
@@ -229,17 +235,20 @@ impl Signalling {
                 Output::Sip(sip::Output::Resolve { query, host, port, protocol }) => {
                     self.ask(Ask::Resolve(Question { query, host, port, protocol }));
                 }
-                Output::Media { worker, command } => self.command(worker, command),
+                Output::Media { worker, command } => self.media.send(worker, command),
                 Output::Lookup { call, number } => self.ask(Ask::Customer { call, number }),
                 Output::Hook { call, token, request } => self.ask(Ask::Hook { call, token, request }),
                 Output::Record(record) => {
-                    self.spool.push(*record);
+                    if self.spool.push(*record) == store::Push::Refused {
+                        count(&self.counters.records_refused);
+                    }
                 }
                 Output::Notice(notice) => {
                     // Nobody may be listening.
                     let _ = self.notices.send(Arc::new(notice));
                 }
                 Output::Drained => drained = true,
+                Output::Recording(recording) => tracing::info!(call = %recording.call, "message recorded"),
                 Output::Callback(callback) => tracing::info!(call = %callback.call, "callback promised"),
                 // Local keeps what passes between the switch and the distributor.
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
@@ -258,34 +267,11 @@ impl Signalling {
     ) {
         match protocol {
             Protocol::Udp => {
-                self.udp.send(local, remote, &bytes);
-            }
-            Protocol::Tcp => self.streams.send(local, remote, connection, bytes),
-        }
-    }
-
-    /// Commands keep their order per worker: what a full ring refused goes first.
-    fn command(&mut self, worker: usize, command: media::Command) {
-        let Some(waiting) = self.refused.get_mut(worker) else { return };
-        if !waiting.is_empty() {
-            waiting.push_back(command);
-        } else if let Err(worker::Full(command)) = self.pool.send(worker, command) {
-            waiting.push_back(*command);
-        }
-    }
-
-    fn commands_wait(&self) -> bool {
-        self.refused.iter().any(|waiting| !waiting.is_empty())
-    }
-
-    fn flush_commands(&mut self) {
-        for (worker, waiting) in self.refused.iter_mut().enumerate() {
-            while let Some(command) = waiting.pop_front() {
-                if let Err(worker::Full(command)) = self.pool.send(worker, command) {
-                    waiting.push_front(*command);
-                    break;
+                if !self.udp.send(local, remote, &bytes) {
+                    count(&self.counters.udp_sends_failed);
                 }
             }
+            Protocol::Tcp => self.streams.send(local, remote, connection, bytes),
         }
     }
 

@@ -48,8 +48,6 @@ pub struct Streams {
     limits: sip::Limits,
     events: mpsc::Sender<StreamEvent>,
     listeners: Vec<SocketAddr>,
-    /// Connections refused because of a limit.
-    pub refused: u64,
 }
 
 impl Streams {
@@ -72,7 +70,7 @@ impl Streams {
             listeners.push(local);
             tokio::spawn(accept(listener, local, events.clone()));
         }
-        Ok((Streams { connections: BTreeMap::new(), next: 1, limits, events, listeners, refused: 0 }, inbox))
+        Ok((Streams { connections: BTreeMap::new(), next: 1, limits, events, listeners }, inbox))
     }
 
     /// The bound addresses.
@@ -80,15 +78,15 @@ impl Streams {
         self.listeners.iter().copied()
     }
 
-    /// Takes a connection that a peer opened.
-    pub fn accepted(&mut self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
+    /// Takes a connection that a peer opened; `false` if a limit forbids it.
+    pub fn accepted(&mut self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) -> bool {
         let same = |ip: IpAddr| self.connections.values().filter(|c| c.remote.ip() == ip).count();
         if self.connections.len() >= CONNECTIONS_MAX || same(remote.ip()) >= PER_ADDRESS_MAX {
-            self.refused += 1;
-            return;
+            return false;
         }
         let (flow, outbox) = self.enlist(local, remote);
         tokio::spawn(converse(stream, flow, outbox, Framer::new(self.limits), self.events.clone()));
+        true
     }
 
     /// Forgets a connection that ended.

@@ -1,0 +1,66 @@
+//! Commands on their way to the media threads: in order, also when a thread's ring is full for a moment.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use media::{Command, Event};
+use worker::{Full, Pool};
+
+use super::counters::{Counters, count};
+
+/// Commands that may wait for one thread; a further one is dropped and counted: the thread is dead or
+/// hopelessly behind, and its calls end by their media timeouts.
+const WAITING_MAX: usize = 100_000;
+
+/// The media threads with what they have not taken yet.
+#[derive(Debug)]
+pub struct Outbox {
+    pool: Pool,
+    waiting: Vec<VecDeque<Command>>,
+    counters: Arc<Counters>,
+}
+
+impl Outbox {
+    /// An outbox for `pool`.
+    pub fn new(pool: Pool, counters: Arc<Counters>) -> Self {
+        let waiting = (0..pool.workers()).map(|_| VecDeque::new()).collect();
+        Outbox { pool, waiting, counters }
+    }
+
+    /// Hands a command over, behind those that wait already.
+    pub fn send(&mut self, worker: usize, command: Command) {
+        let Some(waiting) = self.waiting.get_mut(worker) else { return };
+        let command = if waiting.is_empty() {
+            match self.pool.send(worker, command) {
+                Ok(()) => return,
+                Err(Full(command)) => *command,
+            }
+        } else {
+            command
+        };
+        if waiting.len() < WAITING_MAX {
+            count(&self.counters.media_commands_delayed);
+            waiting.push_back(command);
+        } else {
+            count(&self.counters.media_commands_dropped);
+        }
+    }
+
+    /// Tries again what waits; whether anything still does.
+    pub fn flush(&mut self) -> bool {
+        for (worker, waiting) in self.waiting.iter_mut().enumerate() {
+            while let Some(command) = waiting.pop_front() {
+                if let Err(Full(command)) = self.pool.send(worker, command) {
+                    waiting.push_front(*command);
+                    break;
+                }
+            }
+        }
+        self.waiting.iter().any(|waiting| !waiting.is_empty())
+    }
+
+    /// What the threads heard or finished.
+    pub fn try_recv(&self) -> Option<Event> {
+        self.pool.try_recv()
+    }
+}
