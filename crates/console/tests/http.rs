@@ -149,6 +149,31 @@ async fn customers_are_masked() {
 }
 
 #[tokio::test]
+async fn callbacks_are_listed_until_they_are_done() {
+    let world = world().await;
+    for n in [2, 1] {
+        world.store.put_callback(&store::sample::callback(n)).await.unwrap();
+    }
+    let list = world.get("/api/v1/callbacks").await.json()["callbacks"].clone();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!((list[0]["number"].as_str(), list[0]["done_ms"].is_null()), (Some("138••••••01"), true));
+    let call = list[0]["call"].as_str().unwrap().to_owned();
+    assert_eq!(world.get("/api/v1/callbacks?reveal=true").await.status, 403);
+    let shown = world.get_as("writer", "/api/v1/callbacks?reveal=true&limit=1").await.json();
+    assert_eq!(shown["callbacks"][0]["number"], "13800000001");
+
+    let path = format!("/api/v1/callbacks/{call}/done");
+    assert_eq!(world.send("POST", &path, Some("reader"), "").await.status, 403);
+    assert_eq!(world.send("POST", &path, Some("writer"), "").await.status, 204);
+    let again = world.send("POST", &path, Some("writer"), "").await;
+    assert_eq!((again.status, again.code().as_str()), (404, "no-open-callback"));
+    let open = world.get("/api/v1/callbacks").await.json();
+    assert_eq!(open["callbacks"].as_array().unwrap().len(), 1);
+    let all = world.get("/api/v1/callbacks?all=true").await.json();
+    assert!(all["callbacks"][1]["done_ms"].as_u64().unwrap() > 1_700_000_000_000);
+}
+
+#[tokio::test]
 async fn the_switch_is_asked_and_its_answer_told() {
     let world = world().await;
     let ready = r#"{"state":"ready"}"#;
@@ -287,7 +312,7 @@ async fn the_description_is_true() {
             assert!(!matches!(answer.status, 401 | 405 | 500), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(ids.len(), 13);
+    assert_eq!(ids.len(), 15);
 }
 
 #[tokio::test]

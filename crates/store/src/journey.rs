@@ -5,6 +5,8 @@ use core::fmt::Write;
 use base::UnixMillis;
 use call::record::CallRecord;
 
+use crate::callbacks::CallbackRow;
+
 /// A number with its middle masked: enough to recognise, not enough to call. Short ones vanish whole.
 pub fn mask_number(number: &str) -> String {
     let len = number.chars().count();
@@ -58,6 +60,29 @@ pub fn calls_table(records: &[CallRecord]) -> String {
             record.outcome.word(),
             seconds(record.wait_ms),
             seconds(record.talk_ms),
+        );
+    }
+    out
+}
+
+/// Promised callbacks as a table. The numbers are masked unless `reveal`.
+pub fn callbacks_table(rows: &[CallbackRow], reveal: bool) -> String {
+    let mut out = format!(
+        "{:<18} {:<24} {:<20} {:<10} {:<12} {}\n",
+        "CALL", "PROMISED", "NUMBER", "TIER", "QUEUE", "DONE"
+    );
+    for CallbackRow { callback, done } in rows {
+        let number = callback.number.reveal();
+        let number = if reveal { printable(number) } else { mask_number(number) };
+        let _ = writeln!(
+            out,
+            "{:<18} {:<24} {:<20} {:<10} {:<12} {}",
+            callback.call.to_string(),
+            utc(callback.promised),
+            number,
+            printable(&callback.tier_name),
+            printable(callback.queue.as_deref().unwrap_or("-")),
+            done.map_or_else(|| "-".to_owned(), utc),
         );
     }
     out

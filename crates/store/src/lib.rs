@@ -1,4 +1,4 @@
-//! Floor 3: what outlives the process. Customers, agents, call records and survey answers in SQLite
+//! Floor 3: what outlives the process. Customers, agents, call records, survey answers and callbacks in SQLite
 //! (default) or PostgreSQL (by URL), and the [`Spool`] that stands between the switch and the
 //! database: a database that is slow or down never delays a call and never loses a record.
 //!
@@ -8,6 +8,7 @@
 mod db;
 
 mod agents;
+mod callbacks;
 mod calls;
 mod customers;
 mod error;
@@ -20,10 +21,11 @@ mod stored;
 mod surveys;
 
 pub use agents::{AgentChange, AgentRow};
+pub use callbacks::CallbackRow;
 pub use calls::{CallFilter, LIST_MAX};
 pub use db::Store;
 pub use error::{StoreError, UrlFault};
 pub use import::{ImportError, ImportReport, ImportRules, Parsed, import_csv, parse_csv};
-pub use journey::{calls_table, journey, mask_number, utc};
+pub use journey::{callbacks_table, calls_table, journey, mask_number, utc};
 pub use spool::{Push, Spool, SpoolConfig, SpoolError, SpoolStatus};
 pub use surveys::SurveyTotals;

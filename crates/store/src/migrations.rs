@@ -9,12 +9,20 @@ use crate::db::Db;
 use crate::error::StoreError;
 
 /// `(version, description, SQL for SQLite, SQL for PostgreSQL)`.
-const STEPS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "customers, calls, surveys, agents",
-    include_str!("migrations/0001_sqlite.sql"),
-    include_str!("migrations/0001_postgres.sql"),
-)];
+const STEPS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "customers, calls, surveys, agents",
+        include_str!("migrations/0001_sqlite.sql"),
+        include_str!("migrations/0001_postgres.sql"),
+    ),
+    (
+        2,
+        "callbacks",
+        include_str!("migrations/0002_sqlite.sql"),
+        include_str!("migrations/0002_postgres.sql"),
+    ),
+];
 
 /// Applies the steps that are not applied yet.
 pub(crate) async fn run(db: &Db) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use std::io;
 
 use base::{CallKey, Pii, Rng, Seed, TierKey, UnixMillis};
 use call::directory::Customer;
+use call::message::Callback;
 use call::record::{CallRecord, Outcome, Step, StepKind};
 
 /// Tiers of the sample directory by value, with their share of the customers in percent.
@@ -96,6 +97,19 @@ pub fn write_csv(count: u32, out: impl io::Write) -> io::Result<()> {
         ])?;
     }
     out.flush()
+}
+
+/// What customer `index` was promised when he did not want to wait in call `index`.
+pub fn callback(index: u32) -> Callback {
+    let record = call_record(index);
+    Callback {
+        call: record.key,
+        number: record.caller,
+        tier: record.tier,
+        tier_name: record.tier_name,
+        queue: record.queue,
+        promised: UnixMillis(record.started.0.saturating_add(30_000)),
+    }
 }
 
 /// A call like many: call `index` of a made-up day, one a second from 2026-01-01T00:00:00Z on.

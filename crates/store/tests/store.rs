@@ -12,7 +12,7 @@ mod backend;
 use backend::{Backend, Database, Folder};
 use base::{CallKey, Pii, UnixMillis};
 use call::record::Outcome;
-use store::{AgentChange, AgentRow, CallFilter, ImportRules, Store, StoreError, import_csv, sample};
+use store::{AgentChange, AgentRow, CallFilter, CallbackRow, ImportRules, Store, StoreError, import_csv, sample};
 
 on_both!(
     customers_are_found_by_number,
@@ -24,6 +24,7 @@ on_both!(
     pages_follow_each_other,
     surveys_are_totalled,
     agents_keep_their_last_state,
+    promises_are_open_until_they_are_done,
     steps_can_be_asked_for_in_sql,
     data_that_no_database_takes_is_told_from_a_database_that_is_down,
     opening_twice_is_harmless,
@@ -210,6 +211,28 @@ async fn agents_keep_their_last_state(backend: Backend) {
     store.put_agent_changes(&changes).await.unwrap();
     store.put_agent_changes(&changes).await.unwrap();
     assert_eq!(store.agent_changes("1001", 10).await.unwrap(), [change(20, "talking"), change(10, "ready")]);
+}
+
+async fn promises_are_open_until_they_are_done(backend: Backend) {
+    let Some((store, _database)) = open(backend).await else { return };
+    for n in [3, 1, 2, 1] {
+        store.put_callback(&sample::callback(n)).await.unwrap();
+    }
+    let open = store.callbacks(false, 10).await.unwrap();
+    let row = |n, done| CallbackRow { callback: sample::callback(n), done };
+    assert_eq!(open, [row(1, None), row(2, None), row(3, None)]);
+    let table = store::callbacks_table(&open, false);
+    assert!(table.contains("138••••••01") && !table.contains("13800000001"), "{table}");
+    assert!(store::callbacks_table(&open, true).contains("13800000001"));
+
+    let (call, at) = (sample::callback(2).call, UnixMillis(1_800_000_999_000));
+    assert!(store.callback_done(call, at).await.unwrap());
+    assert!(!store.callback_done(call, at).await.unwrap(), "once");
+    assert!(!store.callback_done(CallKey(99), at).await.unwrap());
+    store.put_callback(&sample::callback(2)).await.unwrap();
+    assert_eq!(store.callbacks(false, 1).await.unwrap(), [row(1, None)]);
+    let all = store.callbacks(true, 10).await.unwrap();
+    assert_eq!(all, [row(3, None), row(2, Some(at)), row(1, None)]);
 }
 
 async fn steps_can_be_asked_for_in_sql(backend: Backend) {

@@ -282,7 +282,7 @@ pub(crate) async fn hang_up(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn key(text: &str) -> ApiResult<CallKey> {
+pub(super) fn key(text: &str) -> ApiResult<CallKey> {
     text.parse().map_err(|_| ApiError::bad_request("a call's key looks like c19bd3a58a000001"))
 }
 

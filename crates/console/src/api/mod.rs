@@ -1,6 +1,7 @@
 //! `/api/v1`: one file per thing.
 
 pub(crate) mod agents;
+pub(crate) mod callbacks;
 pub(crate) mod calls;
 pub(crate) mod customers;
 pub(crate) mod queues;
