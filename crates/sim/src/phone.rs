@@ -616,12 +616,15 @@ impl Phone {
 
     /// Time passed.
     pub fn wake(&mut self, now: Instant) {
-        let mut again = Vec::new();
+        let (mut again, mut unheard) = (Vec::new(), Vec::new());
         self.pending.retain(|key, pending| {
             if pending.next > now {
                 return true;
             }
             let stops = pending.provisional && key.ends_with(" INVITE");
+            if now >= pending.until && !stops {
+                unheard.push(pending.message.clone());
+            }
             if now >= pending.until || stops {
                 return false;
             }
@@ -632,6 +635,13 @@ impl Phone {
             true
         });
         self.out.extend(again);
+        for invite in unheard.iter().filter(|message| message.method() == Some("INVITE")) {
+            // Timer B: nobody heard us (RFC 3261 §17.1.1.2).
+            let line = self.line_of(invite).and_then(|id| self.lines.get_mut(id));
+            if let Some(line) = line.filter(|line| line.state == LineState::Calling) {
+                line.state = LineState::Over(408);
+            }
+        }
         for id in 0..self.lines.len() {
             if self.lines.get(id).and_then(|line| line.answer_at).is_some_and(|at| at <= now) {
                 if let Some(line) = self.lines.get_mut(id) {

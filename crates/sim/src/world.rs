@@ -365,8 +365,8 @@ impl World {
         assert_eq!(left, call::Remains::default(), "left over at {}", self.now);
         assert!(self.voices.legs.is_empty(), "media legs left: {:?}", self.voices.legs);
         for phone in self.phones.values() {
-            let up = phone.lines.iter().filter(|line| !matches!(line.state, LineState::Over(_))).count();
-            assert_eq!(up, 0, "{} has a line that nobody ended: {:?}", phone.user, phone.lines.last());
+            let open = phone.lines.iter().find(|line| !matches!(line.state, LineState::Over(_)));
+            assert!(open.is_none(), "{} has a line that nobody ended: {open:?}", phone.user);
         }
         for agent in self.local.engine().agents() {
             let stuck =
