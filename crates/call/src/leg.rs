@@ -222,6 +222,7 @@ impl Core {
             self.ports.give_back(now, port);
         }
         entry.media = Media::Closed;
+        entry.recording = None;
         self.forget_if_gone(leg);
     }
 

@@ -175,7 +175,9 @@ impl Switch {
                 other => self.core.output(Output::Sip(other)),
             }
         }
-        if self.duty == Duty::Draining && self.calls.is_empty() {
+        // A message whose caller has hung up is still with its worker.
+        let awaits_message = || self.core.legs.values().any(|leg| leg.recording.is_some());
+        if self.duty == Duty::Draining && self.calls.is_empty() && !awaits_message() {
             self.duty = Duty::Drained;
             self.core.timers.cancel(Timer::Drain);
             self.core.output(Output::Drained);
