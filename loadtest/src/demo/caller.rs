@@ -34,7 +34,7 @@ pub(super) struct Trunk {
 /// Caller after caller at place `index`.
 pub(super) async fn place(trunk: Trunk, index: usize) -> io::Result<()> {
     let mut rng = chance(trunk.seed, 1, index);
-    sleep(between(&mut rng, 0.0, 4.0)).await;
+    sleep(between(&mut rng, 0.0, 8.0)).await;
     while Instant::now() < trunk.last_call {
         let caller = Caller::draw(&trunk.directory, &mut rng);
         let identity = Identity { user: caller.number.clone(), host: trunk.switch.to_string(), secret: None };

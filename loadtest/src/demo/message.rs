@@ -18,21 +18,21 @@ const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 
 /// What identifies a dialog (RFC 3261 §12), from the telephone's side.
 #[derive(Clone, Debug)]
-pub(super) struct Dialog {
-    pub(super) call_id: String,
+pub(crate) struct Dialog {
+    pub(crate) call_id: String,
     /// `From` of our requests, tag included.
-    pub(super) local: String,
+    pub(crate) local: String,
     /// `To` of our requests; its tag comes with the first answer.
-    pub(super) remote: String,
+    pub(crate) remote: String,
     /// Where our requests within the dialog go.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// Of our latest request.
-    pub(super) cseq: u32,
+    pub(crate) cseq: u32,
 }
 
 impl Dialog {
     /// The dialog that `invite` opens at the telephone that was called.
-    pub(super) fn called(invite: &Request, tag: &str) -> Option<Dialog> {
+    pub(crate) fn called(invite: &Request, tag: &str) -> Option<Dialog> {
         Some(Dialog {
             call_id: invite.call_id_header().ok()?.value().to_owned(),
             local: format!("{};tag={tag}", invite.to_header().ok()?.value()),
@@ -44,23 +44,23 @@ impl Dialog {
 }
 
 /// One request to be written.
-pub(super) struct Draft<'a> {
-    pub(super) method: Method,
-    pub(super) uri: &'a str,
-    pub(super) dialog: &'a Dialog,
-    pub(super) cseq: u32,
-    pub(super) branch: &'a str,
+pub(crate) struct Draft<'a> {
+    pub(crate) method: Method,
+    pub(crate) uri: &'a str,
+    pub(crate) dialog: &'a Dialog,
+    pub(crate) cseq: u32,
+    pub(crate) branch: &'a str,
     /// The telephone's own address.
-    pub(super) here: SocketAddr,
+    pub(crate) here: SocketAddr,
     /// User of the telephone's Contact.
-    pub(super) user: &'a str,
+    pub(crate) user: &'a str,
     /// SDP, or nothing.
-    pub(super) body: &'a str,
+    pub(crate) body: &'a str,
 }
 
 impl Draft<'_> {
     /// The request; `None` if the URI is none.
-    pub(super) fn request(&self) -> Option<Request> {
+    pub(crate) fn request(&self) -> Option<Request> {
         let via = format!("SIP/2.0/UDP {};branch={};rport", self.here, self.branch);
         let mut headers: Vec<Header> = vec![
             Via::new(via).into(),
@@ -87,7 +87,7 @@ impl Draft<'_> {
 }
 
 /// The answer to a request, its identifying headers copied as RFC 3261 §8.2.6.2 says.
-pub(super) fn answer(request: &Request, code: u16, tag: &str, contact: Option<&str>, body: &str) -> Response {
+pub(crate) fn answer(request: &Request, code: u16, tag: &str, contact: Option<&str>, body: &str) -> Response {
     let mut headers = Vec::new();
     for header in request.headers.iter() {
         match header {
@@ -126,35 +126,35 @@ fn close(headers: &mut Vec<Header>, body: &str) {
 }
 
 /// Adds how long a registration is asked for.
-pub(super) fn with_expires(mut request: Request, expires_s: u32) -> Request {
+pub(crate) fn with_expires(mut request: Request, expires_s: u32) -> Request {
     request.headers_mut().push(Expires::new(expires_s.to_string()).into());
     request
 }
 
 /// The URI of the Contact.
-pub(super) fn contact(message: &impl HeadersExt) -> Option<String> {
+pub(crate) fn contact(message: &impl HeadersExt) -> Option<String> {
     let typed = message.contact_header().ok()?.clone().typed().ok()?;
     Some(typed.uri.to_string())
 }
 
 /// Method and number of the CSeq.
-pub(super) fn cseq(message: &impl HeadersExt) -> Option<(Method, u32)> {
+pub(crate) fn cseq(message: &impl HeadersExt) -> Option<(Method, u32)> {
     let typed = message.cseq_header().ok()?.clone().typed().ok()?;
     Some((typed.method, typed.seq))
 }
 
 /// Who the telephone says it is.
 #[derive(Clone, Debug)]
-pub(super) struct Identity {
-    pub(super) user: String,
-    pub(super) host: String,
+pub(crate) struct Identity {
+    pub(crate) user: String,
+    pub(crate) host: String,
     /// Password of the digest; a carrier's caller has none.
-    pub(super) secret: Option<String>,
+    pub(crate) secret: Option<String>,
 }
 
 /// `request` again, with the credentials that `challenge` asks for (RFC 2617 MD5: the one algorithm of
 /// RFC 8760 whose name `rsip` reads).
-pub(super) fn with_credentials(
+pub(crate) fn with_credentials(
     mut request: Request,
     challenge: &Response,
     identity: &Identity,

@@ -6,8 +6,8 @@
 mod agent;
 mod caller;
 pub(crate) mod http;
-mod message;
-mod people;
+pub(crate) mod message;
+pub(crate) mod people;
 mod phone;
 mod sdp;
 mod table;

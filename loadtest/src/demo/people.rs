@@ -55,13 +55,13 @@ impl Directory {
 
 /// One agent of the configuration.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Agent {
-    pub(super) number: String,
-    pub(super) secret: String,
+pub(crate) struct Agent {
+    pub(crate) number: String,
+    pub(crate) secret: String,
 }
 
 /// The agents of `agents.toml`.
-pub(super) fn agents(path: &Path) -> Result<Vec<Agent>, Box<dyn Error>> {
+pub(crate) fn agents(path: &Path) -> Result<Vec<Agent>, Box<dyn Error>> {
     #[derive(Deserialize)]
     struct File {
         agent: Vec<Agent>,
@@ -118,11 +118,11 @@ impl Caller {
             dialled: if self_service { "10001" } else { "10000" },
             wish,
             listens: between(rng, 1.0, 3.5),
-            patience: exponential(rng, 26.0, 4.0, 120.0),
+            patience: exponential(rng, 30.0, 10.0, 120.0),
             callback: rng.below(100) < 8,
             talk_max: between(rng, 8.0, 30.0),
             score: (rng.below(100) < 80).then(|| char::from(b'1' + u8::try_from(rng.below(5)).unwrap_or(0))),
-            pause: between(rng, 0.5, 2.0),
+            pause: between(rng, 1.0, 6.0),
         }
     }
 }
@@ -141,10 +141,10 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn draw(rng: &mut Rng) -> Service {
         Service {
-            rings: between(rng, 0.4, 2.5),
-            talk: exponential(rng, 6.0, 2.5, 25.0),
+            rings: between(rng, 0.3, 1.5),
+            talk: exponential(rng, 5.0, 2.5, 20.0),
             hangs_up: rng.below(100) < 85,
-            wrap_up: (rng.below(100) < 50).then(|| between(rng, 0.5, 2.0)),
+            wrap_up: (rng.below(100) < 80).then(|| between(rng, 0.5, 1.5)),
         }
     }
 }
