@@ -12,7 +12,9 @@ mod backend;
 use backend::{Backend, Database, Folder};
 use base::{CallKey, Pii, UnixMillis};
 use call::record::Outcome;
-use store::{AgentChange, AgentRow, CallFilter, CallbackRow, ImportRules, Store, StoreError, import_csv, sample};
+use store::{
+    AgentChange, AgentRow, CallFilter, CallbackRow, ImportRules, Store, StoreError, import_csv, sample,
+};
 
 on_both!(
     customers_are_found_by_number,

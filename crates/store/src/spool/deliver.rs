@@ -42,6 +42,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut reader: Reader, store: Store) {
                 return;
             }
             let _ = tokio::time::timeout(IDLE, shared.appended.notified()).await;
+            if !shared.closing.load(Ordering::Acquire) {
+                tokio::time::sleep(shared.config.gather_rows).await;
+            }
             continue;
         }
         let Some((back, delivered)) = deliver(&shared, reader, &store, batch).await else { return };

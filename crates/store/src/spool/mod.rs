@@ -39,6 +39,10 @@ pub struct SpoolConfig {
     pub ring_max: usize,
     /// Most records of one fsync and of one transaction.
     pub batch_max: usize,
+    /// How long a record waits in memory for others before it goes to the disk with them.
+    pub gather: Duration,
+    /// How long records wait on the disk for others before they go to the database with them.
+    pub gather_rows: Duration,
     /// Share of `bytes_max`, in percent, above which [`SpoolStatus::over_bound`] is set.
     pub bound_percent: u8,
     /// First and longest pause between attempts on a database that fails.
@@ -53,6 +57,8 @@ impl SpoolConfig {
             bytes_max: 256 << 20,
             ring_max: 16_384,
             batch_max: 256,
+            gather: Duration::from_millis(20),
+            gather_rows: Duration::from_millis(200),
             bound_percent: 80,
             backoff: (Duration::from_millis(100), Duration::from_secs(5)),
         }
