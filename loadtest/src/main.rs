@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod calls;
 mod commands;
 mod demo;
 
@@ -19,6 +20,8 @@ enum Command {
     Relay(commands::relay::Options),
     /// Be a hotline's agents and callers, and account for what they saw.
     Demo(demo::Options),
+    /// Drive whole calls from a trunk to agents, and measure what they cost the switch.
+    Calls(commands::calls::Options),
     /// Be the carrier's back end that the hotline's flows ask.
     Backend(commands::demo::BackEndOptions),
     /// Compare relays: processor time per packet and added latency, side by side.
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Command::Rtp(options) => commands::rtp::run(&options),
         Command::Relay(options) => commands::relay::run(&options),
         Command::Demo(options) => commands::demo::run(&options),
+        Command::Calls(options) => commands::calls::run(&options),
         Command::Backend(options) => commands::demo::back_end(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
     };

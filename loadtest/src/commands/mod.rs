@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod bridge_bench;
+pub(crate) mod calls;
 pub(crate) mod demo;
 pub(crate) mod relay;
 pub(crate) mod rtp;

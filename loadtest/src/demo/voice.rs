@@ -139,7 +139,7 @@ impl Voice {
 
     /// Sends the packet that is due.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Change> {
-        let Some(remote) = self.remote else { return None };
+        let remote = self.remote?;
         if now < self.next {
             return None;
         }

@@ -1,0 +1,210 @@
+//! `calls`: whole calls, trunk to agent, and what they cost the switch.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use usher_load::rtp::{Generator, Report, resident_bytes};
+use worker::net::{pin_to, raise_file_limit};
+
+use super::rtp::PaceOptions;
+use crate::calls::{Calls, Sides, Signalling, seat};
+use crate::demo::http::Api;
+use crate::demo::people;
+
+/// What to drive. The defaults fit `config/load`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The switch's SIP address.
+    #[arg(long, default_value = "127.0.0.1:5070")]
+    switch: SocketAddr,
+    /// The switch's API.
+    #[arg(long, default_value = "http://127.0.0.1:8070")]
+    api: String,
+    /// A token of the API.
+    #[arg(long, default_value = "demo-token")]
+    token: String,
+    /// The carrier's SIP address.
+    #[arg(long, default_value = "127.0.0.2:5090")]
+    trunk: SocketAddr,
+    /// The agents' SIP address.
+    #[arg(long, default_value = "127.0.0.1:5091")]
+    desk: SocketAddr,
+    /// The agents' domain.
+    #[arg(long, default_value = "load.example")]
+    domain: String,
+    /// The switch's agents.
+    #[arg(long, default_value = "config/load/agents.toml")]
+    agents_file: PathBuf,
+    /// Agents who register, the first of the file.
+    #[arg(long, default_value_t = 200)]
+    agents: usize,
+    /// Number that reaches an agent at once.
+    #[arg(long, default_value = "20000")]
+    number: String,
+    /// Number that is hold music for ever: callers only listen to it.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Calls per second.
+    #[arg(long, default_value_t = 300.0)]
+    rate: f64,
+    /// Calls. With media: as many at a time, each with two streams.
+    #[arg(long, default_value_t = 3000)]
+    calls: u64,
+    /// How long agents talk, in milliseconds, without media.
+    #[arg(long, default_value_t = 0)]
+    hold_ms: u64,
+    /// Hold all calls at a time and measure their streams for so many seconds.
+    #[arg(long)]
+    media: Option<u64>,
+    /// Hold all calls at a time for so many seconds, without a packet of media from here.
+    #[arg(long)]
+    keep: Option<u64>,
+    /// Process of the switch: its processor time and memory are read.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Processor of the signalling here.
+    #[arg(long)]
+    cpu: Option<usize>,
+    #[command(flatten)]
+    pace: PaceOptions,
+    /// Write the report there as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// What came out.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    number: String,
+    rate: f64,
+    seconds: f64,
+    calls_per_s: f64,
+    signalling: Signalling,
+    /// Processor time of the switch per call, both legs, INVITE to BYE.
+    cpu_us_per_call: Option<f64>,
+    /// Processor time of the switch while streams were measured, as a share of one processor.
+    cpu_share_media: Option<f64>,
+    /// Memory of the switch: before, with all calls up, after.
+    resident_bytes: [Option<u64>; 3],
+    media: Option<Report>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    raise_file_limit()?;
+    let mut agents = people::agents(&options.agents_file)?;
+    agents.truncate(options.agents);
+    let sides = Sides {
+        switch: options.switch,
+        trunk: options.trunk,
+        desk: options.desk,
+        domain: options.domain.clone(),
+        number: options.listen.as_ref().unwrap_or(&options.number).clone(),
+        listen: options.listen.is_some(),
+    };
+    seat(&sides, &agents, &Api::new(&options.api, &options.token))?;
+    println!("{} agents registered and ready", agents.len());
+    let generator = match options.media {
+        Some(_) => Some(Generator::start(&options.pace.config())?),
+        None => None,
+    };
+    if let Some(cpu) = options.cpu {
+        pin_to(cpu)?;
+    }
+    let held = options.media.or(options.keep);
+    let hold = held.is_none().then(|| Duration::from_millis(options.hold_ms));
+    let mut calls = Calls::new(sides, hold, generator)?;
+    let outcome = measure(options, &mut calls, held)?;
+    print(&outcome);
+    if let Some(path) = &options.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&outcome)?)?;
+        println!("saved to {}", path.display());
+    }
+    let whole = outcome.signalling.completed == outcome.signalling.begun;
+    if whole { Ok(()) } else { Err("not every call was completed".into()) }
+}
+
+fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Outcome, Box<dyn Error>> {
+    let memory = || options.pid.and_then(resident_bytes);
+    let cpu = || options.pid.and_then(cpu_us);
+    let (before, cpu_before, start) = (memory(), cpu(), Instant::now());
+    calls.run(options.calls, options.rate)?;
+    let mut seconds = start.elapsed().as_secs_f64();
+    let (mut cpu_calls, mut share, mut media) = (spent(cpu_before, cpu()), None, None);
+    let mut full = memory();
+    if let Some(hold_s) = held {
+        calls.stay(Duration::from_secs(2))?;
+        if let Some(generator) = calls.generator() {
+            generator.measure();
+        }
+        let cpu_media = cpu();
+        calls.stay(Duration::from_secs(hold_s))?;
+        #[expect(clippy::cast_precision_loss, reason = "a share for people to read")]
+        let used = spent(cpu_media, cpu()).map(|us| us / 1e6 / hold_s.max(1) as f64);
+        share = used;
+        full = memory();
+        media = calls.take_generator().map(Generator::finish);
+        let (again, cpu_again) = (Instant::now(), cpu());
+        calls.hang_up_all(options.rate)?;
+        seconds += again.elapsed().as_secs_f64();
+        cpu_calls = cpu_calls.zip(spent(cpu_again, cpu())).map(|(one, two)| one + two);
+    }
+    let signalling = calls.counts();
+    #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
+    let completed = signalling.completed.max(1) as f64;
+    if let Some(report) = &mut media {
+        report.by_stream.clear();
+    }
+    Ok(Outcome {
+        number: options.listen.as_ref().unwrap_or(&options.number).clone(),
+        rate: options.rate,
+        seconds,
+        calls_per_s: completed / seconds,
+        signalling,
+        cpu_us_per_call: cpu_calls.map(|us| us / completed),
+        cpu_share_media: share,
+        resident_bytes: [before, full, memory()],
+        media,
+    })
+}
+
+fn print(outcome: &Outcome) {
+    let Signalling { begun, bridged, completed, refused, stuck, odd, answer_us, ring_us, join_us } =
+        &outcome.signalling;
+    println!("calls            begun {begun}, bridged {bridged}, completed {completed}, stuck {stuck}");
+    println!("                 refused {refused:?}, repeated or odd messages {odd}");
+    println!("rate             {:.1} calls/s over {:.1} s", outcome.calls_per_s, outcome.seconds);
+    for (name, times) in [("INVITE to 200", answer_us), ("INVITE to ring", ring_us), ("200 to ACK", join_us)]
+    {
+        println!("{name:<16} p50 {} µs, p99 {} µs, max {} µs", times.p50, times.p99, times.max);
+    }
+    if let Some(us) = outcome.cpu_us_per_call {
+        println!("processor        {us:.0} µs per call");
+    }
+    if let Some(share) = outcome.cpu_share_media {
+        println!("with calls up    {:.1} % of a processor", share * 100.0);
+    }
+    let megabytes = |bytes: Option<u64>| bytes.map_or(0, |bytes| bytes >> 10);
+    let [before, full, after] = outcome.resident_bytes.map(megabytes);
+    println!("memory           {before} kB before, {full} kB with all calls up, {after} kB after");
+    if let Some(media) = &outcome.media {
+        println!("{media}");
+    }
+}
+
+fn spent(before: Option<u64>, after: Option<u64>) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
+    Some(after?.saturating_sub(before?) as f64)
+}
+
+/// Processor time that process `pid` has used, in microseconds: user and system of `/proc/PID/stat`, whose
+/// unit is 10 ms.
+fn cpu_us(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ').skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) * 10_000)
+}
