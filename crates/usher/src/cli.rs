@@ -30,6 +30,9 @@ enum Command {
     /// The call records.
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// The callbacks that callers were promised.
+    #[command(subcommand)]
+    Callbacks(CallbacksCommand),
 }
 
 /// Where the configuration is.
@@ -96,6 +99,34 @@ pub enum CallsCommand {
     },
 }
 
+/// `usher callbacks …`.
+#[derive(Debug, Subcommand)]
+pub enum CallbacksCommand {
+    /// The open ones, the longest promised first.
+    List {
+        /// Those that are done too, the latest first.
+        #[arg(long)]
+        all: bool,
+        /// How many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Print whole numbers.
+        #[arg(long)]
+        reveal: bool,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Note that the callbacks promised in a call are done.
+    Done {
+        /// The call's key, as `list` prints it.
+        key: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
 /// Runs the command of this process.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -103,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => crate::config::check(&args),
         Command::Customers(command) => crate::customers::run(&command),
         Command::Calls(command) => crate::calls::run(&command),
+        Command::Callbacks(command) => crate::callbacks::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

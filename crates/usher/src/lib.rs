@@ -1,6 +1,7 @@
 //! Floor 5: the binary. Reads the config, builds the parts, runs them, drains them. The only crate
 //! that reads the operating system's clock.
 
+mod callbacks;
 mod calls;
 pub mod cli;
 pub mod config;

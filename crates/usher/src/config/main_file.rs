@@ -133,6 +133,10 @@ pub struct Store {
     pub spool: PathBuf,
     /// Bytes that the spool may take.
     pub spool_bytes_max: u64,
+    /// Folder of callers' messages.
+    pub recordings: PathBuf,
+    /// Bytes that they may take.
+    pub recordings_bytes_max: u64,
 }
 
 /// Reads the whole file.
@@ -304,6 +308,8 @@ fn store(section: Option<Section<'_>>) -> Store {
         url: "sqlite:var/usher.db".into(),
         spool: "var/spool".into(),
         spool_bytes_max: 256 * 1024 * 1024,
+        recordings: "var/recordings".into(),
+        recordings_bytes_max: 10 << 30,
     };
     let Some(mut section) = section else { return store };
     store.url = section.or("url", store.url);
@@ -314,6 +320,11 @@ fn store(section: Option<Section<'_>>) -> Store {
         store.spool = spool.into();
     }
     store.spool_bytes_max = section.within("spool_bytes_max", 65_536..=1 << 40, store.spool_bytes_max);
+    if let Some(recordings) = section.get::<String>("recordings") {
+        store.recordings = recordings.into();
+    }
+    store.recordings_bytes_max =
+        section.within("recordings_bytes_max", 1 << 20..=1 << 50, store.recordings_bytes_max);
     section.end();
     store
 }

@@ -34,6 +34,12 @@ counters! {
     questions_refused "Directory, hook and name questions answered in the negative because too many were under way.",
     /// Gaps in the agents' history.
     agent_changes_lost "Times that agents' changes were lost because the database was away for too long.",
+    /// Messages written.
+    recordings_written "Callers' messages written to files.",
+    /// Messages lost.
+    recordings_lost "Callers' messages lost: disk full or slow, or the folder's limit.",
+    /// Promises lost.
+    callbacks_lost "Promised callbacks that did not reach the database.",
     /// Records refused.
     records_refused "Call records that the spool refused at its bound.",
 }

@@ -6,6 +6,8 @@ pub mod counters;
 pub mod history;
 pub mod hooks;
 pub mod outbox;
+pub mod promises;
+pub mod recorder;
 pub mod resolver;
 pub mod signalling;
 pub mod signals;
@@ -34,6 +36,8 @@ use back::{Answer, Ask, Back, QUESTIONS_MAX};
 use clock::Clock;
 use counters::Counters;
 use outbox::Outbox;
+use promises::Promises;
+use recorder::Recorder;
 use signalling::Signalling;
 use signals::Signals;
 use tcp::Streams;
@@ -122,6 +126,14 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     let (admin_tx, admin) = mpsc::channel(ADMIN_MAX);
     let console = slow.block_on(console(main, &shared, admin_tx, &store, &spool, &pool))?;
     slow.spawn(history::keep(store.clone(), shared.notices.subscribe(), Arc::clone(&shared.counters)));
+    let (promises, work) = Promises::new(store.clone(), Arc::clone(&shared.counters));
+    let promised = slow.spawn(work);
+    let (recorder, recorded) = Recorder::start(
+        &main.store.recordings,
+        main.store.recordings_bytes_max,
+        Arc::clone(&shared.counters),
+    )
+    .map_err(system("the recordings' folder"))?;
     let (asks, answers) = back(&slow, main, store.clone(), &mut rng);
 
     let (drain, config) = (Duration::from_secs(main.drain_s), (folder.to_path_buf(), keys));
@@ -149,6 +161,8 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
             asks,
             answers,
             spool: spool_for_calls,
+            recorder,
+            promises,
             snapshot: shared.snapshot,
             notices: shared.notices,
             admin,
@@ -163,7 +177,12 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
         Ok(())
     })?;
 
+    // Both have ended their work when the switch let go of them; a panic in there was said already.
+    let _ = recorded.join();
     slow.block_on(async {
+        if tokio::time::timeout(SPOOL_PATIENCE, promised).await.is_err() {
+            tracing::error!("promised callbacks are lost: the database was not there");
+        }
         let left = spool.close(SPOOL_PATIENCE).await;
         if left.on_disk > 0 {
             tracing::warn!(records = left.on_disk, "the database was not there: records wait in the spool");

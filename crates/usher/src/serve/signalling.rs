@@ -18,6 +18,8 @@ use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
 use super::outbox::Outbox;
+use super::promises::Promises;
+use super::recorder::Recorder;
 use super::resolver::Question;
 use super::signals::{Signal, Signals};
 use super::tcp::{StreamEvent, Streams};
@@ -53,6 +55,10 @@ pub struct Signalling {
     pub answers: mpsc::Receiver<Answer>,
     /// Where call records go.
     pub spool: Spool,
+    /// Where callers' messages go.
+    pub recorder: Recorder,
+    /// Where promised callbacks go.
+    pub promises: Promises,
     /// The picture for the API.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The event stream.
@@ -248,8 +254,8 @@ impl Signalling {
                     let _ = self.notices.send(Arc::new(notice));
                 }
                 Output::Drained => drained = true,
-                Output::Recording(recording) => tracing::info!(call = %recording.call, "message recorded"),
-                Output::Callback(callback) => tracing::info!(call = %callback.call, "callback promised"),
+                Output::Recording(recording) => self.recorder.keep(*recording),
+                Output::Callback(callback) => self.promises.keep(*callback),
                 // Local keeps what passes between the switch and the distributor.
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
             }
