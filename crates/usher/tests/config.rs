@@ -1,6 +1,6 @@
 //! Every example in `config/` is read by the same code as `usher serve`; broken ones are named in full.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot prepare its folder has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its folder has failed")]
 
 use std::path::{Path, PathBuf};
 

@@ -59,7 +59,6 @@ async fn write(store: Store, mut inbox: mpsc::Receiver<Callback>, counters: Arc<
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot prepare its database has failed")]
 mod tests {
     use std::sync::atomic::Ordering;
 

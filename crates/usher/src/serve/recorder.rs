@@ -156,7 +156,6 @@ fn size(folder: &Path, depth: u32) -> u64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot prepare its folder has failed")]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::atomic::Ordering;

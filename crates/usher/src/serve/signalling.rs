@@ -11,17 +11,15 @@ use call::view::{Notice, Snapshot};
 use call::{Input, Local, Output};
 use console::AdminRequest;
 use sip::Protocol;
-use store::Spool;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
 use super::outbox::Outbox;
-use super::promises::Promises;
-use super::recorder::Recorder;
 use super::resolver::Question;
 use super::signals::{Signal, Signals};
+use super::slow::SlowEnds;
 use super::tcp::{StreamEvent, Streams};
 use super::udp::{Arrival, UdpListeners};
 use crate::config::keys::KeyBook;
@@ -49,22 +47,12 @@ pub struct Signalling {
     pub media: Outbox,
     /// Rung by media threads when they have events.
     pub media_bell: Arc<Notify>,
-    /// Questions to the slow side.
-    pub asks: mpsc::Sender<Ask>,
-    /// Its answers.
-    pub answers: mpsc::Receiver<Answer>,
-    /// Where call records go.
-    pub spool: Spool,
-    /// Where callers' messages go.
-    pub recorder: Recorder,
-    /// Where promised callbacks go.
-    pub promises: Promises,
+    /// Directory, hooks, records, operators.
+    pub slow: SlowEnds,
     /// The picture for the API.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The event stream.
     pub notices: broadcast::Sender<Arc<Notice>>,
-    /// Requests of operators.
-    pub admin: mpsc::Receiver<AdminRequest>,
     /// Tells `/readyz`.
     pub readiness: Arc<console::Readiness>,
     /// SIGTERM, SIGINT, SIGHUP.
@@ -112,8 +100,8 @@ impl Signalling {
                 () = std::future::poll_fn(|cx| udp.poll_readable(cx)) => Wake::Udp,
                 Some(event) = self.stream_events.recv() => Wake::Stream(event),
                 () = self.media_bell.notified() => Wake::Media,
-                Some(answer) = self.answers.recv() => Wake::Answer(answer),
-                Some(request) = self.admin.recv() => Wake::Admin(request),
+                Some(answer) = self.slow.answers.recv() => Wake::Answer(answer),
+                Some(request) = self.slow.admin.recv() => Wake::Admin(request),
                 signal = self.signals.next() => Wake::Signal(signal),
                 () = &mut sleep => Wake::Deadline,
                 _ = snapshots.tick() => Wake::Snapshot,
@@ -222,7 +210,7 @@ impl Signalling {
     }
 
     fn ask(&mut self, ask: Ask) {
-        if let Err(error) = self.asks.try_send(ask) {
+        if let Err(error) = self.slow.asks.try_send(ask) {
             let (mpsc::error::TrySendError::Full(ask) | mpsc::error::TrySendError::Closed(ask)) = error;
             count(&self.counters.questions_refused);
             let now = self.clock.now();
@@ -245,7 +233,7 @@ impl Signalling {
                 Output::Lookup { call, number } => self.ask(Ask::Customer { call, number }),
                 Output::Hook { call, token, request } => self.ask(Ask::Hook { call, token, request }),
                 Output::Record(record) => {
-                    if self.spool.push(*record) == store::Push::Refused {
+                    if self.slow.spool.push(*record) == store::Push::Refused {
                         count(&self.counters.records_refused);
                     }
                 }
@@ -254,8 +242,8 @@ impl Signalling {
                     let _ = self.notices.send(Arc::new(notice));
                 }
                 Output::Drained => drained = true,
-                Output::Recording(recording) => self.recorder.keep(*recording),
-                Output::Callback(callback) => self.promises.keep(*callback),
+                Output::Recording(recording) => self.slow.recorder.keep(*recording),
+                Output::Callback(callback) => self.slow.promises.keep(*callback),
                 // Local keeps what passes between the switch and the distributor.
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
             }
