@@ -65,10 +65,18 @@ pub enum Signal {
     Quiet,
 }
 
-/// The A-law bytes number `from` to `from + 160` of a known noise.
+/// The A-law bytes of packet number `packet` of a known noise: no two packets of any two noises are alike.
 pub fn noise(seed: u8, packet: usize) -> Vec<u8> {
-    let start = u32::from(seed) * 7919 + u32::try_from(packet * PACKET).unwrap();
-    (start..).take(PACKET).map(|n| (n.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
+    let start = (u64::from(seed) << 32) + u64::try_from(packet * PACKET).unwrap();
+    (start..).take(PACKET).map(scrambled).collect()
+}
+
+/// SplitMix64's finaliser.
+fn scrambled(number: u64) -> u8 {
+    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)).to_le_bytes()[0]
 }
 
 fn tone(hz: f64, packet: usize) -> Vec<u8> {
@@ -85,7 +93,7 @@ struct State {
     /// Everything that came, RTP or not.
     datagrams: usize,
     signal: Option<Signal>,
-    /// Where the mouth speaks to; else to whoever was heard first.
+    /// Where the mouth speaks to; whoever was heard first, if nobody says.
     remote: Option<SocketAddr>,
     keys: VecDeque<u8>,
     keys_pressed: usize,
@@ -264,6 +272,7 @@ fn listen(socket: &UdpSocket, shared: &Shared) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
         let mut state = shared.state.lock().unwrap();
         state.datagrams += 1;
+        state.remote.get_or_insert(from);
         state.heard.extend(Packet::parse(from, &buffer[..length]));
         drop(state);
         shared.changed.notify_all();
@@ -286,8 +295,7 @@ fn speak(socket: &UdpSocket, shared: &Shared) {
         next += Duration::from_millis(20);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let mut state = shared.state.lock().unwrap();
-        let remote = state.remote.or_else(|| state.heard.first().map(|packet| packet.from));
-        let Some(remote) = remote else { continue };
+        let Some(remote) = state.remote else { continue };
         if mouth.key.is_none() {
             mouth.key = state.keys.pop_front().map(|key| (key, 0));
         }

@@ -276,5 +276,6 @@ pub fn register_with(site: &Site, number: &str, password: &str, expires_s: u32, 
         .credentials(number, password, DOMAIN)
         .key("domain", DOMAIN)
         .key("expires", expires_s.to_string())
+        .key("contact_port", "5060")
         .start()
 }

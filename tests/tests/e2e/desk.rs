@@ -2,37 +2,11 @@
 
 use tests::api;
 use tests::audio::{Audio, Signal};
-use tests::sipp::{Plan, Sipp, register};
+use tests::sipp::{Plan, register};
 use tests::site::Site;
 use tests::usher::Usher;
 
-/// A caller who has chosen to speak to a person.
-fn queued(site: &Site, scenario: &str, caller: &str, port: u16) -> (Sipp, Audio) {
-    let audio = Audio::bind(site.carrier());
-    let plan = Plan::new(site, scenario, site.carrier()).port(port).audio(&audio);
-    let mut sipp = plan.key("caller", caller).key("dialled", "10000").start();
-    sipp.wait("answered");
-    audio.wait_prompt("zh", "menu-ordinary");
-    audio.press(b'0');
-    audio.wait_prompt("zh", "connecting");
-    (sipp, audio)
-}
-
-/// An agent's registered telephone that waits for a call.
-fn telephone(site: &Site, scenario: &str, number: &str) -> (Sipp, Audio) {
-    register(site, number, 600);
-    let audio = Audio::bind(site.agent(number));
-    let plan = Plan::new(site, scenario, site.agent(number)).audio(&audio);
-    (plan.key("refer_to", "1011").start(), audio)
-}
-
-/// Each hears the other, byte for byte.
-fn assert_talk(one: &Audio, other: &Audio) {
-    one.say(Signal::Noise(11));
-    other.say(Signal::Noise(12));
-    one.wait_noise(12);
-    other.wait_noise(11);
-}
+use crate::people::{assert_talk, queued, telephone};
 
 #[test]
 fn nobody_answers_the_next_agent_rings_and_the_place_is_kept() {

@@ -1,6 +1,13 @@
 //! End-to-end tests: the built `usher` with SIPp as carriers and telephones, baresip as a softphone, and RTP that
 //! is listened to. Needs `scripts/install-debian.sh test` and `cargo build -p usher` (`make test` does both).
 
+mod commands;
 mod desk;
+mod injection;
+mod lifecycle;
+mod messages;
+mod people;
 mod refusals;
+mod spool;
 mod story;
+mod transport;

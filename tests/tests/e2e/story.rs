@@ -4,22 +4,12 @@ use tests::api;
 use tests::audio::{Audio, Signal};
 use tests::baresip::Baresip;
 use tests::g711;
-use tests::sipp::{Plan, Sipp, register};
+use tests::sipp::{Plan, register};
 use tests::site::Site;
 use tests::usher::Usher;
 use tests::voice;
 
-/// A caller of the trunk who has been answered, and his ears and mouth.
-fn call(site: &Site, scenario: &str, caller: &str, dialled: &str) -> (Sipp, Audio) {
-    let audio = Audio::bind(site.carrier());
-    let mut sipp = Plan::new(site, scenario, site.carrier())
-        .key("caller", caller)
-        .key("dialled", dialled)
-        .audio(&audio)
-        .start();
-    sipp.wait("answered");
-    (sipp, audio)
-}
+use crate::people::call;
 
 #[test]
 fn a_call_is_greeted_queued_answered_talked_and_accounted_for() {
