@@ -225,15 +225,24 @@ impl Registrar {
     }
 
     /// A stream ended. Its contacts stay, for the phone may come back before they expire; requests for
-    /// them then open a stream, which fails at once behind a translator.
+    /// them then open a stream to where the phone listens, which fails at once behind a translator.
     pub(crate) fn stream_closed(&mut self, flow: &Flow) {
         if !self.is_registered_at(flow.remote) {
             return;
         }
+        let mut moved = Vec::new();
         for binding in self.records.values_mut().flat_map(|record| &mut record.bindings) {
             if binding.flow == *flow {
                 binding.flow.connection = 0;
+                if let Some(remote) = listens_at(binding) {
+                    binding.flow.remote = remote;
+                    moved.push(remote);
+                }
             }
+        }
+        for remote in moved {
+            self.left(flow.remote);
+            *self.by_address.entry(remote).or_insert(0) += 1;
         }
     }
 
@@ -245,6 +254,16 @@ impl Registrar {
             }
         }
     }
+}
+
+/// Where the phone of a contact takes connections: the stream came from a port that nobody listens on. Only
+/// an address that registered is believed: a Contact must not lead our connections anywhere else.
+fn listens_at(binding: &Binding) -> Option<SocketAddr> {
+    let uri: &[u8] = binding.uri.reveal();
+    let uri = Uri::parse_lossy(uri);
+    let ip = uri.host()?.ip()?;
+    // RFC 3261 §19.1.2: without a port it is 5060.
+    (ip == binding.flow.remote.ip()).then(|| SocketAddr::new(ip, uri.port().unwrap_or(5060)))
 }
 
 impl Record {
@@ -277,5 +296,50 @@ impl Record {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Protocol;
+
+    const AGENT: AgentKey = AgentKey(7);
+
+    /// A phone at 10.0.0.9:40000 registers `contact` over a stream, which then ends.
+    fn after_the_stream(contact: &'static str) -> (Registrar, Flow) {
+        let flow = Flow {
+            protocol: Protocol::Tcp,
+            local: ([10, 0, 0, 1], 5060).into(),
+            remote: ([10, 0, 0, 9], 40_000).into(),
+            connection: 5,
+        };
+        let mut registrar = Registrar::new(Seed::default());
+        let registration = Registration { call_id: Bytes::from_static(b"a"), cseq: 1, flow, product: None };
+        let change = Change { uri: Bytes::from_static(contact.as_bytes()), expires_s: 60, q_milli: 1000 };
+        registrar.apply(Instant::ZERO, AGENT, &registration, &[change], 1).unwrap();
+        registrar.stream_closed(&flow);
+        (registrar, flow)
+    }
+
+    #[test]
+    fn when_its_stream_has_ended_a_phone_is_called_where_it_listens() {
+        let (mut registrar, flow) = after_the_stream("sip:1001@10.0.0.9:5070;transport=tcp");
+        let now_at: SocketAddr = ([10, 0, 0, 9], 5070).into();
+        let [binding] = registrar.bindings(AGENT) else { panic!("one contact") };
+        assert_eq!((binding.flow.remote, binding.flow.connection), (now_at, 0));
+        assert!(registrar.is_registered_at(now_at) && !registrar.is_registered_at(flow.remote));
+        let key = registrar.bindings(AGENT)[0].key;
+        assert_eq!(registrar.expire(key), Some((AGENT, true)));
+        assert!(!registrar.is_registered_at(now_at), "the addresses are counted right");
+    }
+
+    #[test]
+    fn a_contact_elsewhere_leads_no_connection_there() {
+        for contact in ["sip:1001@192.168.1.9;transport=tcp", "sip:1001@phone.example;transport=tcp"] {
+            let (registrar, flow) = after_the_stream(contact);
+            assert_eq!(registrar.bindings(AGENT)[0].flow.remote, flow.remote, "{contact}");
+            assert!(registrar.is_registered_at(flow.remote));
+        }
     }
 }
