@@ -43,8 +43,11 @@ pub fn settings(
     number_everything(parts, keys);
     let main = &parts.main;
     let acd = distributor(parts, keys, agents, &Named { file: queues, findings: all });
-    for error in acd.check() {
-        all.push(Finding::new(queues, format!("{error:?}")));
+    // What the files' own checks have named, with file and line, is not said again in the engine's words.
+    if all.is_empty() {
+        for error in acd.check() {
+            all.push(Finding::new(queues, format!("{error:?}")));
+        }
     }
     Settings {
         sip: endpoint(parts, keys),

@@ -61,7 +61,9 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
         };
         let flows = flows(folder, &vocabulary, &findings, &mut warnings);
         check_music(&main, &vocabulary, &findings);
-        for queue in &routing.queues {
+        // Flows that could not be read are named already; that they are missing is no second mistake.
+        let readable = flows.numbers().next().is_some();
+        for queue in routing.queues.iter().filter(|_| readable) {
             for name in queue.flows().filter(|name| !flows.contains(name)) {
                 let message = format!("queue \"{}\": no flow is called \"{name}\"", queue.name);
                 findings.push(Finding::new(file(3).file, message));
