@@ -5,7 +5,7 @@ pub fn alaw(sample: i16) -> u8 {
     // 13 bits, sign and magnitude; the magnitude of a negative sample is its one's complement.
     let (sign, magnitude) = if sample >= 0 { (0x80, sample >> 3) } else { (0x00, !sample >> 3) };
     let magnitude = magnitude.unsigned_abs();
-    let segment = (0..8).find(|segment| magnitude <= (0x20 << segment) - 1).unwrap_or(7);
+    let segment = (0..8).find(|segment| magnitude < 0x20 << segment).unwrap_or(7);
     let mantissa = if segment < 2 { magnitude >> 1 } else { magnitude >> segment };
     let code = (u8::try_from(segment).unwrap() << 4) | u8::try_from(mantissa & 0x0f).unwrap();
     // Even bits are inverted (G.711 table 1a).

@@ -31,7 +31,6 @@ fn the_whole_call_over_tcp() {
     caller.wait("answered");
     audio.wait_prompt("zh", "menu-ordinary");
     audio.press(b'0');
-    std::thread::sleep(std::time::Duration::from_secs(3));
     agent.wait("ringing");
     agent.go_on();
     agent.wait("talking");
