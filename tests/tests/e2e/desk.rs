@@ -6,7 +6,7 @@ use tests::sipp::{Plan, register};
 use tests::site::Site;
 use tests::usher::Usher;
 
-use crate::people::{assert_talk, queued, telephone};
+use crate::people::{assert_talk, queued, telephone, telephone_that_refers};
 
 #[test]
 fn nobody_answers_the_next_agent_rings_and_the_place_is_kept() {
@@ -70,11 +70,11 @@ fn the_agent_hangs_up_first_and_the_caller_scores_the_service() {
     usher.stop();
 }
 
-#[test]
-fn an_agent_refers_his_caller_to_another() {
-    let site = Site::new("refer");
+/// Agent 1009 talks and refers his caller to `target`, where agent 1011 answers.
+fn refers(name: &str, target: &str, other_is_ready: bool) -> Vec<String> {
+    let site = Site::new(name);
     let usher = Usher::start(&site);
-    let (mut first, _first_audio) = telephone(&site, "agent-refers", "1009");
+    let (mut first, _first_audio) = telephone_that_refers(&site, "1009", target);
     let (mut second, second_audio) = telephone(&site, "agent-hung-up", "1011");
     api::make_ready(&site, "1009");
     let (mut caller, audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
@@ -82,6 +82,9 @@ fn an_agent_refers_his_caller_to_another() {
     first.go_on();
     first.wait("talking");
     api::wait_agent(&site, "1009", "talking");
+    if other_is_ready {
+        api::make_ready(&site, "1011");
+    }
     first.go_on();
     second.wait("ringing");
     second.go_on();
@@ -95,8 +98,44 @@ fn an_agent_refers_his_caller_to_another() {
     caller.go_on();
     caller.finish();
     second.finish();
-    let (_, steps) = api::last_call(&site, 1);
+    let (record, steps) = api::last_call(&site, 1);
+    assert_eq!(record["outcome"], "answered", "{record}");
+    usher.stop();
+    steps
+}
+
+#[test]
+fn an_agent_refers_his_caller_to_another() {
+    let steps = refers("refer", "1011", false);
     api::assert_in_order(&steps, &["bridged 1009", "referred", "hung-up"]);
+}
+
+#[test]
+fn an_agent_refers_his_caller_to_a_queue() {
+    let steps = refers("refer-queue", "8002", true);
+    api::assert_in_order(
+        &steps,
+        &["bridged 1009", "referred queue general", "presented 1011", "bridged 1011"],
+    );
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing() {
+    let site = Site::new("abandoned");
+    let usher = Usher::start(&site);
+    let (mut agent, _audio) = telephone(&site, "agent-withdrawn", "1009");
+    api::make_ready(&site, "1009");
+    let (mut caller, _caller_audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    agent.wait("ringing");
+    api::wait_agent(&site, "1009", "reserved");
+    caller.go_on();
+    caller.finish();
+    agent.wait("withdrawn");
+    agent.finish();
+    let (record, steps) = api::last_call(&site, 1);
+    assert_eq!(record["outcome"], "abandoned", "{record}");
+    api::assert_in_order(&steps, &["queued general", "presented 1009", "abandoned"]);
+    api::wait_agent(&site, "1009", "ready");
     usher.stop();
 }
 

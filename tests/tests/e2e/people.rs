@@ -32,8 +32,15 @@ pub(crate) fn queued(site: &Site, scenario: &str, caller: &str, port: u16) -> (S
 pub(crate) fn telephone(site: &Site, scenario: &str, number: &str) -> (Sipp, Audio) {
     register(site, number, 600);
     let audio = Audio::bind(site.agent(number));
-    let plan = Plan::new(site, scenario, site.agent(number)).audio(&audio);
-    (plan.key("refer_to", "1011").start(), audio)
+    (Plan::new(site, scenario, site.agent(number)).audio(&audio).start(), audio)
+}
+
+/// One whose user refers the caller to `target`.
+pub(crate) fn telephone_that_refers(site: &Site, number: &str, target: &str) -> (Sipp, Audio) {
+    register(site, number, 600);
+    let audio = Audio::bind(site.agent(number));
+    let plan = Plan::new(site, "agent-refers", site.agent(number)).audio(&audio);
+    (plan.key("refer_to", target).start(), audio)
 }
 
 /// Each hears the other, byte for byte.
