@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use acd::{AgentConfig, Caller, Config, Contract, Engine, Input, Output, PolicyKind, QueueConfig};
 use base::{AgentKey, CallKey, Instant, QueueKey, Seed, SkillKey, TierKey};
+use benches::{CpuTime, config};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const AGENTS: u32 = 1_000;
@@ -86,7 +87,7 @@ impl House {
 }
 
 /// An agent ends a call: the engine chooses among the waiting, he answers, another caller comes.
-fn assign(criterion: &mut Criterion, name: &str, policy: PolicyKind) {
+fn assign(criterion: &mut Criterion<CpuTime>, name: &str, policy: PolicyKind) {
     let mut house = House::new(policy);
     let mut talks = house.fill();
     let mut at = 0;
@@ -104,7 +105,7 @@ fn assign(criterion: &mut Criterion, name: &str, policy: PolicyKind) {
 }
 
 /// A caller comes while all agents are free; he is answered and the agent becomes free again.
-fn choose_agent(criterion: &mut Criterion) {
+fn choose_agent(criterion: &mut Criterion<CpuTime>) {
     let mut house = House::new(PolicyKind::Strict);
     criterion.bench_function("acd/choose_among_1000_free_agents", |b| {
         b.iter(|| {
@@ -116,18 +117,10 @@ fn choose_agent(criterion: &mut Criterion) {
     });
 }
 
-fn engines(criterion: &mut Criterion) {
+fn engines(criterion: &mut Criterion<CpuTime>) {
     assign(criterion, "acd/assign_1000_agents_1000_waiting_strict", PolicyKind::Strict);
     assign(criterion, "acd/assign_1000_agents_1000_waiting_debt3", PolicyKind::Debt3);
     choose_agent(criterion);
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .without_plots()
 }
 
 criterion_group! { name = benches; config = config(); targets = engines }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Instant, LegKey, Seed};
+use benches::{CpuTime, config};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media::rtp::{self, Header};
 use media::sdp::{Direction, Negotiated};
@@ -70,7 +71,7 @@ impl Speaker {
     }
 }
 
-fn bench_packet(criterion: &mut Criterion, name: &str, listener: Codec, record: bool) {
+fn bench_packet(criterion: &mut Criterion<CpuTime>, name: &str, listener: Codec, record: bool) {
     let now = Instant::from_secs(1);
     let mut relay = Relay::new(RelayConfig::default(), Seed([1, 2]));
     leg(&mut relay, now, 1, Codec::Pcma);
@@ -83,9 +84,10 @@ fn bench_packet(criterion: &mut Criterion, name: &str, listener: Codec, record: 
     let mut speaker = Speaker { now, sequence: 0, timestamp: 0, payload_type: 8 };
     criterion.bench_function(name, |b| {
         b.iter(|| {
-            // A recording lasts 30,000 packets; then another begins.
-            if record && speaker.sequence.is_multiple_of(30_000) {
-                let length_max = Duration::from_secs(600);
+            // A recording lasts 5,000 packets; then another begins.
+            if record && speaker.sequence.is_multiple_of(5_000) {
+                while relay.poll_output().is_some() {}
+                let length_max = Duration::from_secs(100);
                 relay.handle(speaker.now, Command::Record { leg: LegKey(1), token: 1, length_max });
             }
             speaker.speak(&mut relay, slot, &mut wire);
@@ -96,13 +98,13 @@ fn bench_packet(criterion: &mut Criterion, name: &str, listener: Codec, record: 
     assert_eq!((counters.strangers, counters.malformed, counters.stale), (0, 0, 0));
 }
 
-fn packets(criterion: &mut Criterion) {
+fn packets(criterion: &mut Criterion<CpuTime>) {
     bench_packet(criterion, "media/relay_one_packet", Codec::Pcma, false);
     bench_packet(criterion, "media/relay_one_packet_a_to_mu_law", Codec::Pcmu, false);
     bench_packet(criterion, "media/record_one_packet", Codec::Pcma, true);
 }
 
-fn prompts(criterion: &mut Criterion) {
+fn prompts(criterion: &mut Criterion<CpuTime>) {
     const LEGS: u64 = 1_000;
     let mut now = Instant::from_secs(1);
     let mut relay = Relay::new(RelayConfig::default(), Seed([1, 2]));
@@ -125,14 +127,6 @@ fn prompts(criterion: &mut Criterion) {
     });
     group.finish();
     assert!(wire.0 > 10 * LEGS, "everybody heard music");
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .without_plots()
 }
 
 criterion_group! { name = benches; config = config(); targets = packets, prompts }

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::{Instant, LegKey, Pii, Seed, TrunkKey};
+use benches::{CpuTime, config};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rsip::prelude::*;
@@ -65,7 +66,7 @@ fn printed(writer: &mut Writer, message: &Message) -> usize {
     writer.request(method, uri).copy_all(message, &[]).finish(message.body()).unwrap().len()
 }
 
-fn messages(criterion: &mut Criterion) {
+fn messages(criterion: &mut Criterion<CpuTime>) {
     let bytes = Bytes::from_static(INVITE);
     let mut group = criterion.benchmark_group("invite_1223_bytes");
     group.throughput(Throughput::Bytes(INVITE.len() as u64));
@@ -98,7 +99,7 @@ fn endpoint(own: u8, peer: u8) -> Endpoint {
 }
 
 /// OPTIONS from a trunk: parsed, a server transaction made, 200 printed, the transaction ended by timer J.
-fn transaction(criterion: &mut Criterion) {
+fn transaction(criterion: &mut Criterion<CpuTime>) {
     let mut switch = endpoint(1, 2);
     let mut now = Instant::from_secs(1);
     let flow = Flow { protocol: Protocol::Udp, local: address(1), remote: address(2), connection: 0 };
@@ -185,7 +186,7 @@ impl Pair {
     }
 }
 
-fn call(criterion: &mut Criterion) {
+fn call(criterion: &mut Criterion<CpuTime>) {
     let mut pair = Pair {
         nodes: [endpoint(1, 2), endpoint(2, 1)],
         events: [VecDeque::new(), VecDeque::new()],
@@ -193,14 +194,6 @@ fn call(criterion: &mut Criterion) {
     };
     criterion.bench_function("sip/call_both_ends", |b| b.iter(|| pair.call()));
     assert_eq!(pair.nodes.map(|node| (node.legs_len(), node.transactions_len())), [(0, (0, 0)); 2]);
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .without_plots()
 }
 
 criterion_group! { name = benches; config = config(); targets = messages, transaction, call }

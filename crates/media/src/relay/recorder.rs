@@ -95,12 +95,20 @@ impl Recorder {
             // Within the capacity: nothing is allocated.
             audio.resize(end, silence);
         }
-        for (kept, &byte) in audio.get_mut(place..end).unwrap_or_default().iter_mut().zip(payload) {
-            *kept = match conversion {
-                // A table of 256 holds every byte.
-                Conversion::Table(table) => table.get(usize::from(byte)).copied().unwrap_or_default(),
-                Conversion::Same | Conversion::Impossible => byte,
-            };
+        let kept = audio.get_mut(place..end).unwrap_or_default();
+        let (heard, _) = payload.split_at_checked(kept.len()).unwrap_or_default();
+        match conversion {
+            Conversion::Table(table) => {
+                for (kept, &byte) in kept.iter_mut().zip(heard) {
+                    // A table of 256 holds every byte.
+                    *kept = table.get(usize::from(byte)).copied().unwrap_or_default();
+                }
+            }
+            Conversion::Same | Conversion::Impossible => {
+                if heard.len() == kept.len() {
+                    kept.copy_from_slice(heard);
+                }
+            }
         }
         self.audio = Pii::new(audio);
         if end == self.bytes_max { Kept::Full } else { Kept::Yes }
