@@ -1,10 +1,11 @@
 //! The agents' side: who does not answer, who hangs up, refers, dials out and changes his state.
 
 use tests::api;
-use tests::audio::{Audio, Signal};
+use tests::audio::{Audio, Signal, noise_number, voice as voice_of};
 use tests::sipp::{Plan, register};
 use tests::site::Site;
 use tests::usher::Usher;
+use tests::{SOON, g711, until, voice};
 
 use crate::people::{assert_talk, queued, telephone, telephone_that_refers};
 
@@ -117,6 +118,49 @@ fn an_agent_refers_his_caller_to_a_queue() {
         &steps,
         &["bridged 1009", "referred queue general", "presented 1011", "bridged 1011"],
     );
+}
+
+#[test]
+fn an_agent_puts_the_caller_on_hold_and_takes_him_back() {
+    let site = Site::new("hold");
+    let usher = Usher::start(&site);
+    let (mut agent, agent_audio) = telephone(&site, "agent-holds", "1009");
+    api::make_ready(&site, "1009");
+    let (mut caller, audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    agent.wait("ringing");
+    agent.go_on();
+    agent.wait("talking");
+    assert_talk(&audio, &agent_audio);
+    agent.go_on();
+    agent.wait("held");
+    assert!(
+        agent.messages().contains("a=recvonly"),
+        "the answer to sendonly is recvonly: {}",
+        agent.messages()
+    );
+    // The caller hears music, however much the agent's telephone goes on sending; the agent hears nobody.
+    audio.forget();
+    agent_audio.forget();
+    let half_a_second = || Some(voice_of(&audio.heard())).filter(|bytes| bytes.len() >= 4000);
+    let heard = until("half a second of music", SOON, half_a_second);
+    let music: Vec<u8> = voice::samples("zh", "music").into_iter().map(g711::alaw).collect();
+    let music = [music.clone(), music].concat();
+    // What was under way when the agent pressed the key may come first.
+    let heard = &heard[heard.len() - 3200..];
+    assert!(music.windows(heard.len()).any(|window| window == heard), "the caller on hold hears no music");
+    let last = agent_audio.heard().last().map(|packet| packet.payload.clone()).unwrap_or_default();
+    assert_eq!(noise_number(11, &last), None, "the agent hears a caller whom he put on hold");
+    agent.go_on();
+    agent.wait("resumed");
+    audio.forget();
+    agent_audio.forget();
+    assert_talk(&audio, &agent_audio);
+    caller.go_on();
+    caller.finish();
+    agent.finish();
+    let (_, steps) = api::last_call(&site, 1);
+    api::assert_in_order(&steps, &["bridged 1009", "held", "resumed", "hung-up"]);
+    usher.stop();
 }
 
 #[test]
