@@ -64,7 +64,11 @@ fn log_to_stderr() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
     let colours = io::IsTerminal::is_terminal(&io::stderr());
     // A second subscriber is refused; only a test that serves twice meets that.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .try_init();
 }
 
 /// The media ports against the limits of the machine, before anything is bound.
