@@ -7,10 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::g711;
+use crate::g711::{self, Law};
 
-/// Payload type of PCMA.
-pub const PCMA: u8 = 8;
 /// Payload type of telephone events in the scenarios.
 pub const EVENTS: u8 = 101;
 /// Samples, and bytes, of one packet of 20 ms.
@@ -79,10 +77,10 @@ fn scrambled(number: u64) -> u8 {
     (z ^ (z >> 31)).to_le_bytes()[0]
 }
 
-fn tone(hz: f64, packet: usize) -> Vec<u8> {
+fn tone(law: Law, hz: f64, packet: usize) -> Vec<u8> {
     let sample = |n: usize| {
         let turn = f64::from(u32::try_from(n).unwrap()) * hz / 8000.0;
-        g711::alaw(((turn * std::f64::consts::TAU).sin() * 8000.0) as i16)
+        law.encode(((turn * std::f64::consts::TAU).sin() * 8000.0) as i16)
     };
     (packet * PACKET..).take(PACKET).map(sample).collect()
 }
@@ -109,12 +107,23 @@ struct Shared {
 pub struct Audio {
     socket: UdpSocket,
     shared: Arc<Shared>,
+    law: Law,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Audio {
-    /// Binds an even port of `ip`.
+    /// Binds an even port of `ip`; speaks A-law.
     pub fn bind(ip: Ipv4Addr) -> Audio {
+        Audio::with_law(ip, Law::A)
+    }
+
+    /// The codec it speaks.
+    pub fn law(&self) -> Law {
+        self.law
+    }
+
+    /// Binds an even port of `ip`; speaks this codec.
+    pub fn with_law(ip: Ipv4Addr, law: Law) -> Audio {
         let ports = (40_000u16..41_000).step_by(2);
         let socket = ports.filter_map(|port| UdpSocket::bind((ip, port)).ok()).next().expect("a free port");
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -129,9 +138,9 @@ impl Audio {
         };
         let mouth = {
             let (socket, shared) = (socket.try_clone().unwrap(), Arc::clone(&shared));
-            std::thread::spawn(move || speak(&socket, &shared))
+            std::thread::spawn(move || speak(&socket, &shared, law))
         };
-        Audio { socket, shared, threads: vec![ear, mouth] }
+        Audio { socket, shared, law, threads: vec![ear, mouth] }
     }
 
     /// Its address, for SDP.
@@ -218,7 +227,7 @@ impl Audio {
     /// Waits until a prompt of the switch was heard, sample for sample.
     pub fn wait_prompt(&self, language: &str, name: &str) -> usize {
         let samples = crate::voice::samples(language, name);
-        let expected: Vec<u8> = samples.into_iter().map(g711::alaw).collect();
+        let expected: Vec<u8> = samples.into_iter().map(|sample| self.law.encode(sample)).collect();
         self.wait_bytes(&format!("prompt {language}/{name}"), &expected)
     }
 
@@ -227,7 +236,7 @@ impl Audio {
         let start = self.state().heard.len();
         self.wait(&format!("a tone of {hz} Hz"), crate::SOON, |state| {
             let bytes = voice(&state.heard[start.min(state.heard.len())..]);
-            let samples: Vec<i16> = bytes.iter().map(|&byte| g711::linear(byte)).collect();
+            let samples: Vec<i16> = bytes.iter().map(|&byte| self.law.decode(byte)).collect();
             let last = samples.get(samples.len().checked_sub(8000)?..)?;
             (g711::share_of(hz, last) > 0.9).then_some(())
         });
@@ -260,9 +269,9 @@ pub fn noise_number(seed: u8, payload: &[u8]) -> Option<usize> {
     (0..3000).find(|&number| payload.first() == noise(seed, number).first() && payload == noise(seed, number))
 }
 
-/// The PCMA bytes of the packets, in the order of their sequence numbers as they came.
+/// The G.711 bytes of the packets, in the order of their sequence numbers as they came.
 pub fn voice(packets: &[Packet]) -> Vec<u8> {
-    let voice = packets.iter().filter(|packet| packet.payload_type == PCMA);
+    let voice = packets.iter().filter(|packet| matches!(packet.payload_type, 0 | 8));
     voice.flat_map(|packet| packet.payload.iter().copied()).collect()
 }
 
@@ -281,6 +290,7 @@ fn listen(socket: &UdpSocket, shared: &Shared) {
 
 /// What the mouth is in the middle of.
 struct Mouth {
+    law: Law,
     sequence: u16,
     timestamp: u32,
     number: usize,
@@ -288,8 +298,8 @@ struct Mouth {
     key: Option<(u8, u16)>,
 }
 
-fn speak(socket: &UdpSocket, shared: &Shared) {
-    let mut mouth = Mouth { sequence: 1000, timestamp: 4_000_000_000, number: 0, key: None };
+fn speak(socket: &UdpSocket, shared: &Shared, law: Law) {
+    let mut mouth = Mouth { law, sequence: 1000, timestamp: 4_000_000_000, number: 0, key: None };
     let mut next = Instant::now();
     while !shared.stop.load(Ordering::Relaxed) {
         next += Duration::from_millis(20);
@@ -320,8 +330,12 @@ impl Mouth {
         let packets = match (self.key, signal) {
             (Some((key, sent)), _) => self.key_packets(key, sent),
             (None, None | Some(Signal::Quiet)) => Vec::new(),
-            (None, Some(Signal::Tone(hz))) => vec![self.packet(PCMA, false, &tone(hz, self.number))],
-            (None, Some(Signal::Noise(seed))) => vec![self.packet(PCMA, false, &noise(seed, self.number))],
+            (None, Some(Signal::Tone(hz))) => {
+                vec![self.packet(self.law.payload_type(), false, &tone(self.law, hz, self.number))]
+            }
+            (None, Some(Signal::Noise(seed))) => {
+                vec![self.packet(self.law.payload_type(), false, &noise(seed, self.number))]
+            }
         };
         if self.key.is_none() {
             self.timestamp = self.timestamp.wrapping_add(160);

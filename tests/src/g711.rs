@@ -1,5 +1,64 @@
 //! G.711 after the tables of the Recommendation, written without a look at the switch's own.
 
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// PCMA.
+    A,
+    /// PCMU.
+    Mu,
+}
+
+impl Law {
+    /// Its static RTP payload type (RFC 3551 table 4).
+    pub const fn payload_type(self) -> u8 {
+        match self {
+            Law::A => 8,
+            Law::Mu => 0,
+        }
+    }
+
+    /// Its name in SDP.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Law::A => "PCMA",
+            Law::Mu => "PCMU",
+        }
+    }
+
+    /// The byte of a sample.
+    pub fn encode(self, sample: i16) -> u8 {
+        match self {
+            Law::A => alaw(sample),
+            Law::Mu => ulaw(sample),
+        }
+    }
+
+    /// The sample of a byte.
+    pub fn decode(self, byte: u8) -> i16 {
+        match self {
+            Law::A => linear(byte),
+            Law::Mu => linear_of_ulaw(byte),
+        }
+    }
+}
+
+/// µ-law: RTP payload type 0.
+pub fn ulaw(sample: i16) -> u8 {
+    // Sign and magnitude, which is the one's complement of a negative sample, with a bias of 132 (33 of 14 bits).
+    let (sign, magnitude) = if sample >= 0 { (0x00, sample) } else { (0x80, !sample) };
+    let magnitude = i32::from(magnitude).min(32_635) + 132;
+    let segment = (0..8).find(|segment| magnitude < 0x100 << segment).unwrap_or(7);
+    let mantissa = (magnitude >> (segment + 3)) & 0x0f;
+    !(sign | u8::try_from((segment << 4) | mantissa).unwrap())
+}
+
+fn linear_of_ulaw(byte: u8) -> i16 {
+    let byte = !byte;
+    let magnitude = (((i16::from(byte & 0x0f) << 3) + 132) << ((byte >> 4) & 7)) - 132;
+    if byte & 0x80 == 0 { magnitude } else { -magnitude }
+}
+
 /// A-law: RTP payload type 8.
 pub fn alaw(sample: i16) -> u8 {
     // 13 bits, sign and magnitude; the magnitude of a negative sample is its one's complement.
@@ -44,8 +103,11 @@ mod tests {
     #[test]
     fn known_values_of_the_recommendation() {
         assert_eq!([0, 8, 16, -1, 32767, -32768].map(alaw), [0xd5, 0xd5, 0xd4, 0x55, 0xaa, 0x2a]);
+        assert_eq!([0, 32_767, -32_768].map(ulaw), [0xff, 0x80, 0x00]);
         for byte in 0..=255 {
             assert_eq!(alaw(linear(byte)), byte, "{byte:#04x}");
+            // Of the two zeros of µ-law the positive one is sent.
+            assert_eq!(ulaw(linear_of_ulaw(byte)), if byte == 0x7f { 0xff } else { byte }, "{byte:#04x}");
         }
     }
 

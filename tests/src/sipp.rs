@@ -89,10 +89,13 @@ impl<'a> Plan<'a> {
         self
     }
 
-    /// `[audio_ip]` and `[audio_port]` of the scenario.
+    /// `[audio_ip]`, `[audio_port]` and the codec of the scenario.
     pub fn audio(self, audio: &Audio) -> Self {
         let address = audio.address();
-        self.key("audio_ip", address.ip().to_string()).key("audio_port", address.port().to_string())
+        self.key("audio_ip", address.ip().to_string())
+            .key("audio_port", address.port().to_string())
+            .key("codec", audio.law().payload_type().to_string())
+            .key("codec_name", audio.law().name())
     }
 
     /// User name, password and Request-URI (without its scheme) of `[authentication]`.

@@ -3,13 +3,13 @@
 use tests::api;
 use tests::audio::{Audio, Signal};
 use tests::baresip::Baresip;
-use tests::g711;
+use tests::g711::{self, Law};
 use tests::sipp::{Plan, register};
 use tests::site::Site;
 use tests::usher::Usher;
 use tests::voice;
 
-use crate::people::call;
+use crate::people::{call, telephone};
 
 #[test]
 fn a_call_is_greeted_queued_answered_talked_and_accounted_for() {
@@ -87,6 +87,35 @@ fn a_softphone_registers_answers_and_both_hear_each_other() {
         "of what the agent heard ({} samples) at best {best} is the caller's tone",
         heard.len()
     );
+    usher.stop();
+}
+
+/// The caller speaks µ-law, the agent A-law: the prompts are the caller's, and both hear each other.
+#[test]
+fn a_caller_of_mu_law_and_an_agent_of_a_law_understand_each_other() {
+    let site = Site::new("laws");
+    let usher = Usher::start(&site);
+    let (mut agent, agent_audio) = telephone(&site, "agent-hung-up", "1009");
+    api::make_ready(&site, "1009");
+    let audio = Audio::with_law(site.carrier(), Law::Mu);
+    let plan = Plan::new(&site, "caller-hangs-up", site.carrier()).audio(&audio);
+    let mut caller = plan.key("caller", "13800000001").key("dialled", "10000").start();
+    caller.wait("answered");
+    audio.wait_prompt("zh", "greeting-ordinary");
+    audio.wait_prompt("zh", "menu-ordinary");
+    audio.press(b'0');
+    agent.wait("ringing");
+    agent.go_on();
+    agent.wait("talking");
+    audio.say(Signal::Tone(1000.0));
+    agent_audio.say(Signal::Tone(437.0));
+    agent_audio.wait_tone(1000.0);
+    audio.wait_tone(437.0);
+    assert!(audio.heard().iter().all(|packet| packet.payload_type == Law::Mu.payload_type()));
+    assert!(agent_audio.heard().iter().all(|packet| packet.payload_type == Law::A.payload_type()));
+    caller.go_on();
+    caller.finish();
+    agent.finish();
     usher.stop();
 }
 
