@@ -7,6 +7,7 @@ mod register;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -270,7 +271,11 @@ impl Calls {
     fn work(&mut self, now: Instant, batch: &mut ReceiveBatch) -> Result<bool, Box<dyn Error>> {
         let mut busy = false;
         for caller in [true, false] {
-            let count = batch.receive(if caller { &self.trunk.socket } else { &self.desk.socket })?;
+            let line = if caller { &self.trunk } else { &self.desk };
+            let count = match batch.receive(&line.socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                received => received?,
+            };
             busy |= count > 0;
             for index in 0..count {
                 let Some((_, bytes)) = batch.packet(index) else { continue };

@@ -80,7 +80,7 @@ fn first(identity: &Identity, here: SocketAddr) -> Option<Request> {
     let Identity { user, host, .. } = identity;
     let (uri, address) = (format!("sip:{host}"), format!("<sip:{user}@{host}>"));
     let dialog = Dialog {
-        call_id: format!("register-{user}-{}", here.port()),
+        call_id: format!("register-{user}-{}-{}", here.port(), std::process::id()),
         local: format!("{address};tag=r{user}"),
         remote: address,
         target: uri.clone(),
@@ -105,7 +105,15 @@ pub(super) fn make_ready(api: &Api, agents: &[Agent]) -> Result<(), Box<dyn Erro
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         for agent in agents {
-            api.agent(&agent.number, r#"{"state":"ready"}"#).await?;
+            let ready = || api.agent(&agent.number, r#"{"state":"ready"}"#);
+            if let Err(refused) = ready().await {
+                // The API takes so many requests of one address, and then so many a second.
+                if !refused.contains(" 429 ") {
+                    return Err(refused);
+                }
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                ready().await?;
+            }
         }
         Ok::<_, String>(())
     })?;
