@@ -111,6 +111,9 @@ pub struct Audio {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// So long without a packet is a pause of the speaker's.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Audio {
     /// Binds an even port of `ip`; speaks A-law.
     pub fn bind(ip: Ipv4Addr) -> Audio {
@@ -186,7 +189,7 @@ impl Audio {
                 drop(state);
                 panic!("waited {} s in vain for {what}; {heard} packets heard", limit.as_secs());
             }
-            (state, _) = self.shared.changed.wait_timeout(state, left).unwrap();
+            (state, _) = self.shared.changed.wait_timeout(state, left.min(PAUSE)).unwrap();
         }
     }
 
@@ -212,13 +215,15 @@ impl Audio {
 
     /// Waits until these bytes are heard without a gap; the packets' bytes must follow each other.
     pub fn wait_bytes(&self, what: &str, expected: &[u8]) -> usize {
-        let mut looked = 0;
+        let (mut looked, mut seen) = (0, 0);
         self.wait(what, crate::SOON, |state| {
-            // Not again from the start for every packet.
-            if state.heard.len() < looked + 5 {
+            let heard = state.heard.len();
+            let paused = heard == core::mem::replace(&mut seen, heard);
+            // Not again from the start for every packet, but for the last ones before a pause.
+            if heard < looked + 5 && !(paused && heard > looked) {
                 return None;
             }
-            looked = state.heard.len();
+            looked = heard;
             let all = voice(&state.heard);
             all.windows(expected.len()).position(|window| window == expected)
         })

@@ -92,6 +92,8 @@ pub struct Sip {
     pub registration_s: (u32, u32),
     /// Requests per second from one stranger's address.
     pub per_source_per_s: u32,
+    /// At load, how long the signalling loop lets messages gather, microseconds; 0 = never.
+    pub coalesce_us: u32,
 }
 
 /// `[media]`.
@@ -209,6 +211,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         options_s: 30,
         registration_s: (60, 3600),
         per_source_per_s: 500,
+        coalesce_us: 500,
     };
     let Some(mut section) = section else { return sip };
     let listen: Vec<Parsed<Listener>> = section.need("listen").unwrap_or_default();
@@ -225,6 +228,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
     if let Some([shortest, longest]) = pair(&mut section, "registration_s") {
         sip.registration_s = (shortest, longest);
     }
+    sip.coalesce_us = section.within("coalesce_us", 0..=20_000, sip.coalesce_us);
     sip.per_source_per_s = section.within("per_source_per_s", 1..=1_000_000, sip.per_source_per_s);
     section.end();
     sip

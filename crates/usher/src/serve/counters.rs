@@ -33,7 +33,7 @@ counters! {
     /// Questions refused.
     questions_refused "Directory, hook and name questions answered in the negative because too many were under way.",
     /// Gaps in the agents' history.
-    agent_changes_lost "Times that agents' changes were lost because the database was away for too long.",
+    agent_changes_lost "Agents' changes lost because the database was away for too long.",
     /// Messages written.
     recordings_written "Callers' messages written to files.",
     /// Messages lost.

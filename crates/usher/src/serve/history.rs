@@ -1,52 +1,21 @@
-//! Writes every change of an agent's state into the store, beside the calls: when a database is slow the
-//! changes wait in the notices' ring, and what falls out of it is counted, never waited for.
+//! Writes every change of an agent's state into the store, many at a time: when the database is slow the changes
+//! wait in a bounded channel, and what finds it full is counted, never waited for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use call::view::Notice;
 use store::{AgentChange, Store};
-use tokio::sync::broadcast;
+use tokio::sync::mpsc;
 
-use super::counters::{Counters, count};
-
-/// Changes written at once.
-const BATCH_MAX: usize = 256;
-/// How long a change waits for company before it is written.
+/// Changes that may wait.
+pub const CHANGES_MAX: usize = 8192;
+/// How long a change waits for company. Nobody is woken for what arrives meanwhile.
 const COMPANY: Duration = Duration::from_millis(500);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Writes until the notices end.
-pub async fn keep(store: Store, mut notices: broadcast::Receiver<Arc<Notice>>, counters: Arc<Counters>) {
-    let mut batch: Vec<AgentChange> = Vec::new();
-    loop {
-        let next = if batch.is_empty() {
-            notices.recv().await
-        } else {
-            match tokio::time::timeout(COMPANY, notices.recv()).await {
-                Ok(next) => next,
-                Err(_) => {
-                    write(&store, &mut batch).await;
-                    continue;
-                }
-            }
-        };
-        match next {
-            Ok(notice) => batch.extend(change(&notice)),
-            Err(broadcast::error::RecvError::Lagged(_)) => count(&counters.agent_changes_lost),
-            Err(broadcast::error::RecvError::Closed) => {
-                write(&store, &mut batch).await;
-                return;
-            }
-        }
-        if batch.len() >= BATCH_MAX {
-            write(&store, &mut batch).await;
-        }
-    }
-}
-
-fn change(notice: &Notice) -> Option<AgentChange> {
+/// The change that a notice tells of.
+pub fn change(notice: &Notice) -> Option<AgentChange> {
     match notice {
         Notice::Agent { at, number, state, reason } => {
             Some(AgentChange { number: number.clone(), at: *at, state: (*state).to_owned(), reason: *reason })
@@ -55,13 +24,19 @@ fn change(notice: &Notice) -> Option<AgentChange> {
     }
 }
 
-/// The batch stays when the database is away: it is written at the next try.
-async fn write(store: &Store, batch: &mut Vec<AgentChange>) {
-    match store.put_agent_changes(batch).await {
-        Ok(()) => batch.clear(),
-        Err(error) => {
+/// Writes until the changes end. What the database does not take waits and is tried again.
+pub async fn keep(store: Store, mut changes: mpsc::Receiver<AgentChange>) {
+    let mut batch = Vec::new();
+    while let Some(first) = changes.recv().await {
+        batch.push(first);
+        tokio::time::sleep(COMPANY).await;
+        while let Ok(next) = changes.try_recv() {
+            batch.push(next);
+        }
+        while let Err(error) = store.put_agent_changes(&batch).await {
             tracing::warn!(%error, changes = batch.len(), "agents' changes wait for the database");
             tokio::time::sleep(PAUSE).await;
         }
+        batch.clear();
     }
 }

@@ -6,6 +6,7 @@ pub mod counters;
 pub mod history;
 pub mod hooks;
 pub mod outbox;
+pub mod pace;
 pub mod promises;
 pub mod recorder;
 pub mod resolver;
@@ -35,6 +36,7 @@ use crate::config::{self, Loaded};
 use clock::Clock;
 use counters::Counters;
 use outbox::Outbox;
+use pace::Pace;
 use signalling::Signalling;
 use signals::Signals;
 use slow::{Slow, SlowEnds};
@@ -163,6 +165,7 @@ fn signalling(
         config,
         listeners,
         drain: Duration::from_secs(loaded.main.drain_s),
+        pace: Pace::new(loaded.main.sip.coalesce_us),
         counters: shared.counters,
     })
 }

@@ -16,7 +16,9 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
+use super::history;
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::resolver::Question;
 use super::signals::{Signal, Signals};
 use super::slow::SlowEnds;
@@ -63,6 +65,8 @@ pub struct Signalling {
     pub listeners: Vec<sip::Listener>,
     /// How long SIGTERM waits.
     pub drain: Duration,
+    /// Lets messages gather at load.
+    pub pace: Pace,
     /// What is counted here.
     pub counters: Arc<Counters>,
 }
@@ -106,6 +110,7 @@ impl Signalling {
                 () = &mut sleep => Wake::Deadline,
                 _ = snapshots.tick() => Wake::Snapshot,
             };
+            self.pace.gather();
             self.handle(wake);
         }
     }
@@ -237,10 +242,7 @@ impl Signalling {
                         count(&self.counters.records_refused);
                     }
                 }
-                Output::Notice(notice) => {
-                    // Nobody may be listening.
-                    let _ = self.notices.send(Arc::new(notice));
-                }
+                Output::Notice(notice) => self.notice(notice),
                 Output::Drained => drained = true,
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
                 Output::Callback(callback) => self.slow.promises.keep(*callback),
@@ -249,6 +251,18 @@ impl Signalling {
             }
         }
         drained
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if let Some(change) = history::change(&notice)
+            && self.slow.changes.try_send(change).is_err()
+        {
+            count(&self.counters.agent_changes_lost);
+        }
+        if self.notices.receiver_count() > 0 {
+            // The last listener may leave at this moment.
+            let _ = self.notices.send(Arc::new(notice));
+        }
     }
 
     fn send(

@@ -31,6 +31,8 @@ pub struct SlowEnds {
     pub answers: mpsc::Receiver<Answer>,
     /// Requests of operators.
     pub admin: mpsc::Receiver<console::AdminRequest>,
+    /// Where agents' changes go.
+    pub changes: mpsc::Sender<store::AgentChange>,
     /// Where call records go.
     pub spool: Spool,
     /// Where callers' messages go.
@@ -44,6 +46,7 @@ pub struct Slow {
     runtime: Runtime,
     store: Store,
     spool: Spool,
+    history: tokio::task::JoinHandle<()>,
     promised: tokio::task::JoinHandle<()>,
     recorded: std::thread::JoinHandle<()>,
 }
@@ -66,15 +69,16 @@ impl Slow {
         let (to_switch, admin) = mpsc::channel(ADMIN_MAX);
         runtime.block_on(start_console(main, shared, to_switch, &store, &spool, pool))?;
         let counters = &shared.counters;
-        runtime.spawn(history::keep(store.clone(), shared.notices.subscribe(), Arc::clone(counters)));
+        let (changes, to_write) = mpsc::channel(history::CHANGES_MAX);
+        let history = runtime.spawn(history::keep(store.clone(), to_write));
         let (promises, work) = Promises::new(store.clone(), Arc::clone(counters));
         let promised = runtime.spawn(work);
         let (recordings, bytes_max) = (&main.store.recordings, main.store.recordings_bytes_max);
         let (recorder, recorded) = Recorder::start(recordings, bytes_max, Arc::clone(counters))
             .map_err(system("the recordings' folder"))?;
         let (asks, answers) = start_back(&runtime, main, store.clone(), rng);
-        let ends = SlowEnds { asks, answers, admin, spool: spool.clone(), recorder, promises };
-        Ok((Slow { runtime, store, spool, promised, recorded }, ends))
+        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder, promises };
+        Ok((Slow { runtime, store, spool, history, promised, recorded }, ends))
     }
 
     /// Brings everything to the disk and the database, as far as they are there. The ends must be dropped.
@@ -84,6 +88,9 @@ impl Slow {
         self.runtime.block_on(async {
             if tokio::time::timeout(SPOOL_PATIENCE, self.promised).await.is_err() {
                 tracing::error!("promised callbacks are lost: the database was not there");
+            }
+            if tokio::time::timeout(SPOOL_PATIENCE, self.history).await.is_err() {
+                tracing::warn!("the last changes of agents are not in the store: the database was not there");
             }
             let left = self.spool.close(SPOOL_PATIENCE).await;
             if left.on_disk > 0 {
