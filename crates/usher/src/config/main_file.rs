@@ -211,7 +211,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         options_s: 30,
         registration_s: (60, 3600),
         per_source_per_s: 500,
-        coalesce_us: 500,
+        coalesce_us: 0,
     };
     let Some(mut section) = section else { return sip };
     let listen: Vec<Parsed<Listener>> = section.need("listen").unwrap_or_default();
