@@ -119,8 +119,8 @@ impl Display for Table {
             "waiting"
         )?;
         for (tier, waits) in &self.0 {
-            let decided = tier.offered.saturating_sub(tier.waiting);
-            let rate = (decided > 0).then(|| tier.answered as f64 / decided as f64);
+            // As everywhere: answered / offered; who still waits counts as not answered.
+            let rate = (tier.offered > 0).then(|| tier.answered as f64 / tier.offered as f64);
             let mean = (!waits.is_empty()).then(|| waits.iter().sum::<u64>() / waits.len() as u64);
             let p95 = waits.get((waits.len() * 95).div_ceil(100).saturating_sub(1)).copied();
             writeln!(
