@@ -8,6 +8,7 @@ mod choice;
 mod config;
 mod decision;
 mod engine;
+pub mod erlang;
 mod expected;
 mod index;
 mod io;
