@@ -5,5 +5,6 @@
 //! agreement about addresses that lets a relay and a generator meet without signalling.
 
 pub mod null_relay;
+pub mod results;
 pub mod rig;
 pub mod rtp;
