@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use usher_load::null_relay::NullRelay;
+use usher_load::null_relay::{Calls, NullRelay};
 use usher_load::rig::Rig;
 use usher_load::rtp::{Expect, Generator, GeneratorConfig, Report, Stream};
 use worker::net::{Socket, SocketOptions};
@@ -29,12 +29,12 @@ fn stream(rig: &Rig, leg: u16, expect: Expect) -> Stream {
 }
 
 /// The streams of `rig` through a relay, each expecting what `expect` says.
-fn relayed(rig: &Rig, expect: impl Fn(u16) -> Expect) -> Report {
+fn relayed(rig: &Rig, calls: Calls, expect: impl Fn(u16) -> Expect) -> Report {
     let relay = NullRelay::bind(rig, Duration::from_millis(1)).unwrap();
     let moved = relay.moved();
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
-    let thread = std::thread::spawn(move || relay.run(&asked));
+    let thread = std::thread::spawn(move || relay.run(calls, &asked));
     let mut generator = Generator::start(&GeneratorConfig::default()).unwrap();
     rig.legs().for_each(|leg| generator.add(stream(rig, leg, expect(leg))).unwrap());
     sleep(Duration::from_millis(100));
@@ -49,7 +49,12 @@ fn relayed(rig: &Rig, expect: impl Fn(u16) -> Expect) -> Report {
 
 #[test]
 fn everything_arrives_once_and_in_time() {
-    let report = relayed(&rig(1), |leg| Expect::Stream(u32::from(Rig::other(leg))));
+    arrives_once_and_in_time(&rig(1), Calls::Epoll);
+    arrives_once_and_in_time(&rig(4), Calls::Uring);
+}
+
+fn arrives_once_and_in_time(rig: &Rig, calls: Calls) {
+    let report = relayed(rig, calls, |leg| Expect::Stream(u32::from(Rig::other(leg))));
     assert!(report.sent >= 10 * 10, "{report}");
     assert_eq!((report.received, report.lost), (report.sent, 0), "{report}");
     assert_eq!((report.duplicates, report.reordered, report.bleed, report.sequence_jumps), (0, 0, 0, 0));
@@ -60,7 +65,7 @@ fn everything_arrives_once_and_in_time() {
 #[test]
 fn a_voice_in_the_wrong_ear_is_found() {
     // Each leg expects its own echo, and gets the other's voice.
-    let report = relayed(&rig(2), |leg| Expect::Stream(u32::from(leg)));
+    let report = relayed(&rig(2), Calls::Epoll, |leg| Expect::Stream(u32::from(leg)));
     assert_eq!((report.received, report.bleed), (0, report.sent), "{report}");
     assert_eq!(report.lost, report.sent);
 }

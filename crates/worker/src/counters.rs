@@ -84,9 +84,9 @@ counters! {
     packets_out,
     /// Octets of UDP payload sent.
     bytes_out,
-    /// Calls of `recvmmsg`.
+    /// System calls that took datagrams in.
     receives,
-    /// Calls of `sendmsg` and `sendmmsg`.
+    /// System calls that sent datagrams.
     sends,
     /// Datagrams dropped because they were longer than any voice packet.
     drops_oversize,
@@ -104,8 +104,10 @@ counters! {
     rounds_late,
     /// The latest wake-up so far, µs after it was planned.
     lag_us_max,
-    /// Sockets that had more waiting than one round takes (8 datagrams): a flood.
+    /// Sockets that had more waiting than one round takes: a flood.
     rounds_flooded,
+    /// Times that datagrams had to wait in the kernel because the thread's buffers were full.
+    buffers_exhausted,
     /// Commands carried out.
     commands,
     /// Commands returned to their sender because the ring was full.

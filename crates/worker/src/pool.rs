@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Instant as OsInstant;
 
@@ -10,8 +11,9 @@ use crossbeam::queue::ArrayQueue;
 use media::{Command, Event};
 
 use crate::counters::{CounterValues, Counters};
-use crate::net::SocketOptions;
+use crate::net::{IoChoice, Refusal, SocketOptions};
 use crate::ring::{Inbox, Order, Outbox};
+use crate::sockets::tokens_max;
 use crate::thread::Thread;
 
 /// How the media threads are started.
@@ -22,6 +24,8 @@ pub struct PoolConfig {
     /// Microseconds between two wake-ups at load: all that arrived in between is handled at once. 0 wakes
     /// for each packet. Each packet is held up by at most this much.
     pub coalesce_us: u32,
+    /// How packets come and go.
+    pub io: IoChoice,
     /// Processors for the threads, thread n on `pin[n % len]`; empty leaves that to the kernel.
     pub pin: Vec<usize>,
     /// What every media socket gets.
@@ -46,6 +50,7 @@ impl Default for PoolConfig {
         PoolConfig {
             workers: 1,
             coalesce_us: 1000,
+            io: IoChoice::Auto,
             pin: Vec::new(),
             socket: SocketOptions::default(),
             connect_locked: true,
@@ -69,12 +74,46 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What a thread says when it is ready: its backend, and why better ones were passed over.
+type Opened = (&'static str, Vec<Refusal>);
+
+impl Worker {
+    /// Starts a thread and waits until it is ready.
+    fn start(
+        config: &PoolConfig,
+        number: usize,
+        rng: Rng,
+        inbox: &Arc<Inbox>,
+        outbox: Outbox,
+        counters: &Arc<Counters>,
+    ) -> io::Result<(JoinHandle<()>, Opened)> {
+        let cpu = config.pin.get(number % config.pin.len().max(1)).copied();
+        let (config, inbox, counters) = (config.clone(), Arc::clone(inbox), Arc::clone(counters));
+        let (starting, started) = sync_channel(1);
+        let body = move || match config.io.open(&inbox.wake, tokens_max(config.legs_max)) {
+            Ok((io, refusals)) => {
+                // If nobody waits any more, the inbox says so too.
+                let _ = starting.send(Ok((io.name(), refusals)));
+                Thread::new(&config, io, rng, inbox, outbox, counters).live(cpu);
+            }
+            Err(error) => {
+                let _ = starting.send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("media-{number}")).spawn(body)?;
+        let opened = started.recv().unwrap_or_else(|_| Err(io::Error::other("a media thread died")))?;
+        Ok((thread, opened))
+    }
+}
+
 /// Media threads, each with its legs and sockets. Dropping the pool ends them.
 ///
 /// Legs that are bridged must be on the same worker.
 pub struct Pool {
     workers: Vec<Worker>,
     events: Arc<ArrayQueue<Event>>,
+    io_name: &'static str,
+    io_refusals: Vec<Refusal>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -90,17 +129,15 @@ impl Pool {
         let events = Arc::new(ArrayQueue::new(config.events_max.max(8)));
         let notify: Arc<dyn Fn() + Send + Sync> = Arc::new(notify);
         let mut rng = Rng::new(config.seed);
-        let mut pool = Pool { workers: Vec::new(), events: Arc::clone(&events) };
+        let mut pool =
+            Pool { workers: Vec::new(), events: Arc::clone(&events), io_name: "", io_refusals: Vec::new() };
         for number in 0..config.workers.max(1) {
             let inbox = Arc::new(Inbox::new(config.commands_max)?);
             let counters = Arc::new(Counters::default());
             let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
-            let (theirs, counted) = (Arc::clone(&inbox), Arc::clone(&counters));
-            let cpu = config.pin.get(number % config.pin.len().max(1)).copied();
-            let body = Thread::new(config, rng.fork(), theirs, outbox, counted)?;
-            let builder = std::thread::Builder::new().name(format!("media-{number}"));
-            let thread = Some(builder.spawn(move || body.live(cpu))?);
-            pool.workers.push(Worker { inbox, counters, thread });
+            let (thread, opened) = Worker::start(config, number, rng.fork(), &inbox, outbox, &counters)?;
+            (pool.io_name, pool.io_refusals) = opened;
+            pool.workers.push(Worker { inbox, counters, thread: Some(thread) });
         }
         Ok(pool)
     }
@@ -108,6 +145,11 @@ impl Pool {
     /// How many threads there are.
     pub fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    /// How packets come and go: the backend's name, and why better ones were passed over.
+    pub fn io(&self) -> (&'static str, &[Refusal]) {
+        (self.io_name, &self.io_refusals)
     }
 
     /// Gives `command` to thread `worker` (modulo their number).

@@ -9,36 +9,25 @@ use media::relay::BindFailure;
 use media::{Channel, Sink, Slot};
 
 use crate::counters::Counters;
-use crate::net::{Epoll, SendBatch, Socket, SocketOptions, Token};
+use crate::net::{PacketIo, Socket, SocketOptions, Tally, Token};
 
-/// One leg's sockets.
+/// One leg and what is known of its sockets.
 struct Leg {
     key: LegKey,
     slot: Slot,
     local: SocketAddr,
-    rtp: Socket,
-    /// Whom the kernel lets through to `rtp`, once he is certain.
+    /// Whom the kernel lets through to the RTP socket, once he is certain.
     connected: Option<SocketAddr>,
-    /// Open while signalling says that RTCP has a port of its own.
-    rtcp: Option<Socket>,
+    /// RTCP has a socket of its own, while signalling says that it has a port of its own.
+    rtcp: bool,
 }
 
-impl Leg {
-    fn socket(&self, channel: Channel) -> Option<&Socket> {
-        match channel {
-            Channel::Rtp => Some(&self.rtp),
-            Channel::Rtcp => self.rtcp.as_ref(),
-        }
-    }
-}
-
-/// Sockets by slot. Packets of the same socket that leave in a row go in one batch.
+/// The legs by slot, and the way to their sockets.
 pub(crate) struct Sockets {
+    io: Box<dyn PacketIo>,
     legs: Vec<Option<Leg>>,
     by_key: SeededMap<LegKey, usize>,
     options: SocketOptions,
-    batch: SendBatch,
-    batch_of: Option<(usize, Channel)>,
     counters: Arc<Counters>,
 }
 
@@ -52,20 +41,28 @@ const fn token(index: usize, channel: Channel) -> Token {
 }
 
 /// What [`token`] was made of.
-pub(crate) const fn untoken(token: Token) -> (usize, Channel) {
-    (((token.0) >> 1) as usize, if token.0 & 1 == 0 { Channel::Rtp } else { Channel::Rtcp })
+const fn untoken(token: Token) -> (usize, Channel) {
+    ((token.0 >> 1) as usize, if token.0 & 1 == 0 { Channel::Rtp } else { Channel::Rtcp })
+}
+
+/// Tokens that so many legs may have.
+pub(crate) const fn tokens_max(legs_max: usize) -> usize {
+    legs_max.saturating_mul(2)
 }
 
 impl Sockets {
-    pub(crate) fn new(options: SocketOptions, seed: Seed, counters: Arc<Counters>) -> Self {
-        Sockets {
-            legs: Vec::new(),
-            by_key: SeededMap::with_hasher(seed),
-            options,
-            batch: SendBatch::default(),
-            batch_of: None,
-            counters,
-        }
+    pub(crate) fn new(
+        io: Box<dyn PacketIo>,
+        options: SocketOptions,
+        seed: Seed,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Sockets { io, legs: Vec::new(), by_key: SeededMap::with_hasher(seed), options, counters }
+    }
+
+    /// The way packets come and go.
+    pub(crate) fn io(&mut self) -> &mut dyn PacketIo {
+        &mut *self.io
     }
 
     /// Binds the RTP socket of a leg that is about to be added.
@@ -80,15 +77,14 @@ impl Sockets {
         slot: Slot,
         local: SocketAddr,
         rtp: Socket,
-        epoll: &Epoll,
     ) -> io::Result<()> {
         let index = slot.index();
-        epoll.add(&rtp, token(index, Channel::Rtp))?;
+        self.io.add(token(index, Channel::Rtp), rtp)?;
         if self.legs.len() <= index {
             self.legs.resize_with(index.saturating_add(1), || None);
         }
         if let Some(place) = self.legs.get_mut(index) {
-            *place = Some(Leg { key, slot, local, rtp, connected: None, rtcp: None });
+            *place = Some(Leg { key, slot, local, connected: None, rtcp: false });
             self.by_key.insert(key, index);
         }
         Ok(())
@@ -96,25 +92,26 @@ impl Sockets {
 
     /// Opens or closes the leg's RTCP port, and hears everyone again: new signalling may mean a new
     /// address. `false` if the RTCP port could not be bound; the call can do without it.
-    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool, epoll: &Epoll) -> bool {
+    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool) -> bool {
         let Some(&index) = self.by_key.get(&key) else { return true };
-        self.flush();
-        let options = self.options;
+        // What was pushed for a connected socket carries no address.
+        self.io.flush();
         let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return true };
-        if leg.connected.take().is_some() {
+        if leg.connected.take().is_some()
+            && let Some(rtp) = self.io.socket(token(index, Channel::Rtp))
+        {
             // Only a closed descriptor could fail here, and this one is open.
-            let _ = leg.rtp.disconnect();
+            let _ = rtp.disconnect();
         }
+        let rtcp = token(index, Channel::Rtcp);
         if muxed {
-            leg.rtcp = None;
-        } else if leg.rtcp.is_none() {
+            leg.rtcp = false;
+            self.io.close(rtcp);
+        } else if !leg.rtcp {
             let port = leg.local.port().saturating_add(1);
-            let opened = Socket::bind(SocketAddr::new(leg.local.ip(), port), &options).and_then(|rtcp| {
-                epoll.add(&rtcp, token(index, Channel::Rtcp))?;
-                Ok(rtcp)
-            });
-            leg.rtcp = opened.ok();
-            return leg.rtcp.is_some();
+            let opened = Socket::bind(SocketAddr::new(leg.local.ip(), port), &self.options);
+            leg.rtcp = opened.and_then(|socket| self.io.add(rtcp, socket)).is_ok();
+            return leg.rtcp;
         }
         true
     }
@@ -124,23 +121,28 @@ impl Sockets {
     pub(crate) fn locked(&mut self, key: LegKey, remote: SocketAddr) {
         let Some(&index) = self.by_key.get(&key) else { return };
         let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
-        leg.connected = leg.rtp.connect(remote).is_ok().then_some(remote);
+        let Some(rtp) = self.io.socket(token(index, Channel::Rtp)) else { return };
+        leg.connected = rtp.connect(remote).is_ok().then_some(remote);
     }
 
     /// Closes a leg's sockets. What it was about to send leaves first. `false` if there was no such leg.
     pub(crate) fn remove(&mut self, key: LegKey) -> bool {
-        self.flush();
-        let place = self.by_key.remove(&key).and_then(|index| self.legs.get_mut(index));
-        place.and_then(Option::take).is_some()
+        let Some(index) = self.by_key.remove(&key) else { return false };
+        let leg = self.legs.get_mut(index).and_then(Option::take);
+        self.io.close(token(index, Channel::Rtp));
+        if leg.as_ref().is_some_and(|leg| leg.rtcp) {
+            self.io.close(token(index, Channel::Rtcp));
+        }
+        leg.is_some()
     }
 
     /// Closes all sockets. The legs that had them.
     pub(crate) fn remove_all(&mut self) -> Vec<LegKey> {
-        self.batch.clear();
-        self.batch_of = None;
-        self.by_key.clear();
-        let mut legs: Vec<LegKey> = self.legs.drain(..).flatten().map(|leg| leg.key).collect();
+        let mut legs: Vec<LegKey> = self.legs.iter().flatten().map(|leg| leg.key).collect();
         legs.sort_unstable();
+        for &key in &legs {
+            self.remove(key);
+        }
         legs
     }
 
@@ -149,46 +151,43 @@ impl Sockets {
         self.by_key.len()
     }
 
-    /// The leg and the socket behind a token; `None` if it is gone.
-    pub(crate) fn get(&self, index: usize, channel: Channel) -> Option<(LegKey, Slot, &Socket)> {
+    /// The leg behind a token, and which of its ports; `None` if it is gone.
+    pub(crate) fn leg(&self, token: Token) -> Option<(LegKey, Slot, Channel)> {
+        let (index, channel) = untoken(token);
         let leg = self.legs.get(index)?.as_ref()?;
-        Some((leg.key, leg.slot, leg.socket(channel)?))
+        Some((leg.key, leg.slot, channel))
     }
 
-    /// Sends what waits.
-    pub(crate) fn flush(&mut self) {
-        let Some((index, channel)) = self.batch_of.take() else { return };
-        let leg = self.legs.get(index).and_then(Option::as_ref);
-        let Some(socket) = leg.and_then(|leg| leg.socket(channel)) else {
-            self.batch.clear();
-            return;
-        };
-        let sent = self.batch.flush(socket);
+    /// Publishes what was counted since the last call.
+    pub(crate) fn count(&mut self) {
+        let Tally { packets_in, bytes_in, receives, oversize, flooded, icmp, starved, sent } =
+            self.io.tally();
         let counters = &self.counters;
+        counters.packets_in.add(packets_in);
+        counters.bytes_in.add(bytes_in);
+        counters.receives.add(receives);
+        counters.drops_oversize.add(oversize);
+        counters.rounds_flooded.add(flooded);
+        counters.buffers_exhausted.add(starved);
         counters.packets_out.add(sent.packets);
         counters.bytes_out.add(sent.bytes);
         counters.sends.add(sent.calls);
         counters.drops_blocked.add(sent.blocked);
         counters.drops_failed.add(sent.failed);
-        counters.icmp_errors.add(sent.icmp);
+        counters.icmp_errors.add(icmp.wrapping_add(sent.icmp));
     }
 }
 
 impl Sink for Sockets {
     fn send(&mut self, slot: Slot, channel: Channel, to: SocketAddr, header: &[u8], payload: &[u8]) {
         let index = slot.index();
-        if self.batch_of != Some((index, channel)) || self.batch.is_full() {
-            self.flush();
-        }
         let leg = self.legs.get(index).and_then(Option::as_ref).filter(|leg| leg.slot == slot);
-        let Some(leg) = leg.filter(|leg| leg.socket(channel).is_some()) else {
+        let Some(leg) = leg.filter(|leg| channel == Channel::Rtp || leg.rtcp) else {
             self.counters.drops_no_socket.add(1);
             return;
         };
         let to = (channel == Channel::Rtcp || leg.connected != Some(to)).then_some(to);
-        if self.batch.push(to, header, payload) {
-            self.batch_of = Some((index, channel));
-        } else {
+        if !self.io.send(token(index, channel), to, header, payload) {
             self.counters.drops_oversize.add(1);
         }
     }

@@ -7,8 +7,20 @@ use std::time::Duration;
 use base::LegKey;
 use media::{Command, Event};
 
+use crate::net::IoChoice;
+use crate::net::io::BACKENDS;
 use crate::ring::Order;
 use crate::{Pool, PoolConfig};
+
+/// Runs `test` with each way to the kernel that there is here.
+fn for_each_io(test: impl Fn(Rig)) {
+    for choice in BACKENDS.iter().map(IoChoice::Only) {
+        match choice.check() {
+            Ok(()) => test(Rig::new(choice)),
+            Err(error) => eprintln!("not tested: {error}"),
+        }
+    }
+}
 
 struct Rig {
     pool: Pool,
@@ -16,9 +28,10 @@ struct Rig {
 }
 
 impl Rig {
-    fn new() -> Rig {
+    fn new(io: IoChoice) -> Rig {
         let (ring, bell) = channel();
-        let pool = Pool::start(&PoolConfig::default(), move || ring.send(()).unwrap_or_default()).unwrap();
+        let config = PoolConfig { io, ..PoolConfig::default() };
+        let pool = Pool::start(&config, move || ring.send(()).unwrap_or_default()).unwrap();
         Rig { pool, bell }
     }
 
@@ -41,37 +54,39 @@ impl Rig {
 
 #[test]
 fn a_panic_over_one_packet_ends_one_leg() {
-    let rig = Rig::new();
-    rig.add(1, "127.0.11.1:20000");
-    rig.add(2, "127.0.11.1:20002");
-    rig.pool.order(Order::Panic(Some(LegKey(1))));
-    let phone = UdpSocket::bind("127.0.11.1:0").unwrap();
-    // The packet may come before the leg is there; then another one does it.
-    phone.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-    let ended = loop {
-        phone.send_to(&[0x80; 172], "127.0.11.1:20000").unwrap();
-        if let Some(Event::Removed { leg, .. }) = rig.pool.try_recv() {
-            break leg;
-        }
-        let _ = phone.recv(&mut [0; 1]);
-    };
-    assert_eq!(ended, LegKey(1));
-    assert!(UdpSocket::bind("127.0.11.1:20000").is_ok(), "its port is free");
-    assert!(UdpSocket::bind("127.0.11.1:20002").is_err(), "the other leg lives");
-    rig.pool.send(0, Command::RemoveLeg { leg: LegKey(2) }).unwrap();
-    assert_eq!(rig.removed(), LegKey(2));
-    assert_eq!(rig.pool.total().panics, 1);
+    for_each_io(|rig| {
+        rig.add(1, "127.0.11.1:20000");
+        rig.add(2, "127.0.11.1:20002");
+        rig.pool.order(Order::Panic(Some(LegKey(1))));
+        let phone = UdpSocket::bind("127.0.11.1:0").unwrap();
+        // The packet may come before the leg is there; then another one does it.
+        phone.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let ended = loop {
+            phone.send_to(&[0x80; 172], "127.0.11.1:20000").unwrap();
+            if let Some(Event::Removed { leg, .. }) = rig.pool.try_recv() {
+                break leg;
+            }
+            let _ = phone.recv(&mut [0; 1]);
+        };
+        assert_eq!(ended, LegKey(1));
+        assert!(UdpSocket::bind("127.0.11.1:20000").is_ok(), "its port is free");
+        assert!(UdpSocket::bind("127.0.11.1:20002").is_err(), "the other leg lives");
+        rig.pool.send(0, Command::RemoveLeg { leg: LegKey(2) }).unwrap();
+        assert_eq!(rig.removed(), LegKey(2));
+        assert_eq!(rig.pool.total().panics, 1);
+    });
 }
 
 #[test]
 fn a_panic_of_nobody_in_particular_ends_all_legs_and_the_thread_goes_on() {
-    let rig = Rig::new();
-    rig.add(1, "127.0.11.2:20000");
-    rig.add(2, "127.0.11.2:20002");
-    rig.pool.order(Order::Panic(None));
-    assert_eq!((rig.removed(), rig.removed()), (LegKey(1), LegKey(2)));
-    assert_eq!((rig.pool.total().panics, rig.pool.total().legs), (1, 0));
-    rig.add(1, "127.0.11.2:20000");
-    rig.pool.send(0, Command::RemoveLeg { leg: LegKey(1) }).unwrap();
-    assert_eq!(rig.removed(), LegKey(1));
+    for_each_io(|rig| {
+        rig.add(1, "127.0.11.2:20000");
+        rig.add(2, "127.0.11.2:20002");
+        rig.pool.order(Order::Panic(None));
+        assert_eq!((rig.removed(), rig.removed()), (LegKey(1), LegKey(2)));
+        assert_eq!((rig.pool.total().panics, rig.pool.total().legs), (1, 0));
+        rig.add(1, "127.0.11.2:20000");
+        rig.pool.send(0, Command::RemoveLeg { leg: LegKey(1) }).unwrap();
+        assert_eq!(rig.removed(), LegKey(1));
+    });
 }

@@ -1,6 +1,5 @@
 //! One media thread: wait, then carry out commands, drain the sockets, send what is due, report.
 
-use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,16 +8,13 @@ use std::time::Instant as OsInstant;
 
 use base::{Instant, LegKey, Rng};
 use media::relay::BindFailure;
-use media::{Channel, Command, Event, Relay, RelayConfig, Slot};
+use media::{Command, Event, Relay, RelayConfig};
 
 use crate::counters::{Counters, RelayTotals};
-use crate::net::{self, BATCH_MAX, Epoll, ReceiveBatch, Token};
+use crate::net::{self, PacketIo, Parcel, Woken};
 use crate::pool::PoolConfig;
 use crate::ring::{Inbox, Order, Outbox};
-use crate::sockets::{Sockets, untoken};
-
-/// Token of the bell that the signalling thread rings; no leg has so many sockets.
-const BELL: Token = Token(u64::MAX);
+use crate::sockets::Sockets;
 
 /// Commands per round: opening sockets for more would hold up the voices.
 const ORDERS_PER_ROUND: usize = 64;
@@ -40,23 +36,19 @@ pub(crate) struct Thread {
     rng: Rng,
     relay: Relay,
     sockets: Sockets,
-    epoll: Epoll,
     inbox: Arc<Inbox>,
     outbox: Outbox,
     counters: Arc<Counters>,
     relay_totals: RelayTotals,
-    batch: ReceiveBatch,
-    /// Sockets to look at in this round.
-    ready: Vec<Token>,
-    /// Sockets that had more than a round takes, or an error before their packets.
-    again: Vec<Token>,
+    /// What ended the last wait.
+    woken: Woken,
     orders_left: bool,
     /// Whether the last round found anything to do.
     busy: bool,
     round_start: Instant,
     rounds_to_cpu_reading: u32,
-    /// The leg whose packet is being handled: who pays for a panic.
-    current: Option<LegKey>,
+    /// The packet being handled and its leg: who pays for a panic.
+    current: Option<(LegKey, Parcel)>,
     #[cfg(test)]
     trap: Option<LegKey>,
 }
@@ -64,31 +56,27 @@ pub(crate) struct Thread {
 impl Thread {
     pub(crate) fn new(
         config: &PoolConfig,
+        io: Box<dyn PacketIo>,
         mut rng: Rng,
         inbox: Arc<Inbox>,
         outbox: Outbox,
         counters: Arc<Counters>,
-    ) -> io::Result<Self> {
-        let epoll = Epoll::new()?;
-        epoll.add(&inbox.wake, BELL)?;
+    ) -> Self {
         let relay =
             Relay::new(RelayConfig { legs_max: config.legs_max, ..RelayConfig::default() }, rng.next_seed());
-        Ok(Thread {
+        Thread {
             epoch: config.epoch,
             tick: Duration::from_micros(u64::from(config.coalesce_us)),
             legs_max: config.legs_max,
             connect_locked: config.connect_locked,
-            sockets: Sockets::new(config.socket, rng.next_seed(), Arc::clone(&counters)),
+            sockets: Sockets::new(io, config.socket, rng.next_seed(), Arc::clone(&counters)),
             rng,
             relay,
-            epoll,
             inbox,
             outbox,
             counters,
             relay_totals: RelayTotals::default(),
-            batch: ReceiveBatch::default(),
-            ready: Vec::with_capacity(1024),
-            again: Vec::with_capacity(1024),
+            woken: Woken::default(),
             orders_left: false,
             busy: false,
             round_start: Instant::ZERO,
@@ -96,7 +84,7 @@ impl Thread {
             current: None,
             #[cfg(test)]
             trap: None,
-        })
+        }
     }
 
     /// The thread's whole life.
@@ -128,24 +116,28 @@ impl Thread {
         let mut now = self.now();
         let next = self.round_start + self.tick;
         if self.busy && next > now {
-            std::thread::sleep(next - now);
+            self.sockets.io().rest(next - now);
             now = self.now();
+        }
+        if self.busy {
             self.measure_lag(next, now);
         }
         let deadline = self.relay.poll_timeout().map(|(at, _)| at);
-        let timeout = if !self.again.is_empty() || (self.orders_left && !self.outbox.is_stuck()) {
+        let timeout = if self.orders_left && !self.outbox.is_stuck() {
             Some(Duration::ZERO)
         } else if self.outbox.is_stuck() {
             Some(deadline.map_or(RETRY, |at| (at - now).min(RETRY)))
         } else {
             deadline.map(|at| at - now)
         };
-        self.ready.clear();
-        if self.epoll.wait(timeout, &mut self.ready).is_err() {
-            // The set itself is ours and open: nothing that waiting could mend. Do not spin.
+        self.woken = self.sockets.io().wait(timeout).unwrap_or_else(|_| {
+            // What is waited for is ours and open: nothing that waiting could mend. Do not spin.
             std::thread::sleep(RETRY);
-        }
-        if let Some(at) = deadline.filter(|_| self.ready.is_empty() && timeout > Some(Duration::ZERO)) {
+            Woken::default()
+        });
+        if let Some(at) =
+            deadline.filter(|_| self.woken == Woken::default() && timeout > Some(Duration::ZERO))
+        {
             self.measure_lag(at, self.now());
         }
     }
@@ -162,21 +154,21 @@ impl Thread {
         let now = self.now();
         self.round_start = now;
         self.counters.rounds.add(1);
-        self.busy = !self.ready.is_empty() || !self.again.is_empty();
-        if self.ready.contains(&BELL) {
+        self.busy = self.woken != Woken::default();
+        if self.woken.bell {
             self.inbox.wake.heard();
             self.orders_left = true;
         }
         if self.orders_left {
             self.take_orders(now);
         }
-        self.drain_sockets(now);
+        self.take_packets(now);
         if self.relay.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.busy = true;
             self.relay.handle_timeout(now, &mut self.sockets);
         }
-        self.sockets.flush();
         self.report();
+        self.sockets.count();
         self.relay_totals.publish(self.relay.counters(), &self.counters);
         self.outbox.finish_round();
         self.count_processor_time();
@@ -218,7 +210,7 @@ impl Thread {
             Command::AddLeg { leg, port, local } => self.add_leg(now, leg, SocketAddr::new(local, port)),
             Command::SetRemote { leg, ref negotiated, .. } => {
                 let muxed = negotiated.rtcp_mux || negotiated.remote_rtcp == negotiated.remote;
-                if !self.sockets.resignalled(leg, muxed, &self.epoll) {
+                if !self.sockets.resignalled(leg, muxed) {
                     self.counters.binds_failed.add(1);
                 }
                 self.relay.handle(now, command);
@@ -240,7 +232,7 @@ impl Thread {
         self.relay.handle(now, Command::AddLeg { leg, port: address.port(), local: address.ip() });
         // Without a slot the relay has refused the leg, and says so itself.
         if let Some(slot) = self.relay.slot(leg) {
-            if self.sockets.insert(leg, slot, address, rtp, &self.epoll).is_err() {
+            if self.sockets.insert(leg, slot, address, rtp).is_err() {
                 // Out of kernel memory for watches: the leg ends as it began.
                 self.relay.handle(now, Command::RemoveLeg { leg });
             }
@@ -253,67 +245,30 @@ impl Thread {
         self.tell(Event::BindFailed { leg, why });
     }
 
-    fn drain_sockets(&mut self, now: Instant) {
-        self.ready.append(&mut self.again);
-        let mut next = 0;
-        while let Some(&token) = self.ready.get(next) {
-            next += 1;
-            if token != BELL {
-                self.drain(now, token);
+    fn take_packets(&mut self, now: Instant) {
+        while let Some(parcel) = self.sockets.io().next() {
+            let Some((leg, slot, channel)) = self.sockets.leg(parcel.token) else {
+                self.sockets.io().give_back(parcel);
+                continue;
+            };
+            let (_, parcel) = self.current.insert((leg, parcel));
+            #[cfg(test)]
+            assert!(self.trap != Some(leg), "as ordered");
+            let from = parcel.from;
+            self.relay.receive(now, slot, channel, from, parcel.bytes(), &mut self.sockets);
+            if let Some((_, parcel)) = self.current.take() {
+                self.sockets.io().give_back(parcel);
             }
         }
-        self.ready.clear();
-    }
-
-    /// Takes what waits at one socket, at most [`BATCH_MAX`] datagrams.
-    fn drain(&mut self, now: Instant, token: Token) {
-        let (index, channel) = untoken(token);
-        let Some((leg, slot, socket)) = self.sockets.get(index, channel) else { return };
-        let received = self.batch.receive(socket);
-        self.counters.receives.add(1);
-        let count = match received {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => {
-                // An ICMP error about something we sent. Reading it cleared it; packets may be behind it.
-                self.counters.icmp_errors.add(1);
-                self.again.push(token);
-                return;
-            }
-        };
-        if count == BATCH_MAX {
-            self.counters.rounds_flooded.add(1);
-            self.again.push(token);
-        }
-        self.current = Some(leg);
-        self.hand_in(now, slot, channel, count);
-        self.current = None;
-    }
-
-    fn hand_in(&mut self, now: Instant, slot: Slot, channel: Channel, count: usize) {
-        #[cfg(test)]
-        assert!(self.trap.is_none() || self.trap != self.current, "as ordered");
-        let mut bytes_in = 0;
-        for index in 0..count {
-            match self.batch.packet(index) {
-                Some((from, packet)) => {
-                    bytes_in += packet.len() as u64;
-                    self.relay.receive(now, slot, channel, from, packet, &mut self.sockets);
-                }
-                None => self.counters.drops_oversize.add(1),
-            }
-        }
-        self.counters.packets_in.add(count as u64);
-        self.counters.bytes_in.add(bytes_in);
     }
 
     /// After a panic: the leg whose packet did it ends, and the thread goes on. If there is no such leg,
     /// or ending it panics too, every leg of the thread ends.
     fn recover(&mut self) {
         self.counters.panics.add(1);
-        self.again.append(&mut self.ready);
         self.busy = true;
-        let removed = self.current.take().map(|leg| {
+        let removed = self.current.take().map(|(leg, parcel)| {
+            self.sockets.io().give_back(parcel);
             let now = self.now();
             catch_unwind(AssertUnwindSafe(|| {
                 self.relay.handle(now, Command::RemoveLeg { leg });
@@ -336,7 +291,6 @@ impl Thread {
             RelayConfig { legs_max: self.legs_max, ..RelayConfig::default() },
             self.rng.next_seed(),
         );
-        self.again.clear();
         for leg in self.sockets.remove_all() {
             self.tell(Event::Removed { leg, stats: Box::default() });
         }

@@ -21,7 +21,7 @@ use super::rtp::{Load, PaceOptions, rig_streams};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Relays, measured in turn.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Null, Kind::Bridge])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::NullUring, Kind::BridgeUring])]
     kinds: Vec<Kind>,
     #[command(flatten)]
     rig: Rig,
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     raise_file_limit()?;
     let mut results = Vec::new();
     println!(
-        "{:>7} {:>6} {:>8}  {:>9} {:>6} {:>8}  {:>8} {:>26} {:>10} {:>8}",
+        "{:>12} {:>6} {:>8}  {:>9} {:>6} {:>8}  {:>8} {:>26} {:>10} {:>8}",
         "relay",
         "calls",
         "tick µs",
@@ -100,9 +100,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 fn print_row(result: &Measured) {
     let report = &result.report;
-    let times = if result.kind == "prompt" { report.off_beat } else { report.latency };
+    let times = if result.kind.starts_with("prompt") { report.off_beat } else { report.latency };
     println!(
-        "{:>7} {:>6} {:>8}  {:>9.2} {:>6.1} {:>8.1}  {:>8.4} {:>26} {:>10} {:>8.1}",
+        "{:>12} {:>6} {:>8}  {:>9.2} {:>6.1} {:>8.1}  {:>8.4} {:>26} {:>10} {:>8.1}",
         result.kind,
         result.calls,
         result.coalesce_us,
@@ -118,7 +118,7 @@ fn print_row(result: &Measured) {
 
 fn measure(options: &Options, kind: Kind) -> Result<Measured, Box<dyn Error>> {
     let mut relay = Relay::start(options, kind)?;
-    let load = if kind == Kind::Prompt { Load::Listeners } else { Load::Bridged };
+    let load = if kind.plays() { Load::Listeners } else { Load::Bridged };
     let mut generator = Generator::start(&options.pace.config())?;
     for stream in rig_streams(&options.rig, load)? {
         generator.add(stream)?;
@@ -133,7 +133,7 @@ fn measure(options: &Options, kind: Kind) -> Result<Measured, Box<dyn Error>> {
     let cpu_us = after.cpu_us.saturating_sub(before.cpu_us) as f64;
     let packets_in = after.packets_in.saturating_sub(before.packets_in);
     let packets_out = after.packets_out.saturating_sub(before.packets_out);
-    let packets = if kind == Kind::Prompt { packets_out } else { packets_in };
+    let packets = if kind.plays() { packets_out } else { packets_in };
     let rounds = after.rounds.saturating_sub(before.rounds);
     Ok(Measured {
         kind: kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),

@@ -13,7 +13,7 @@ use base::LegKey;
 use media::sdp::{Direction, Negotiated};
 use media::{Codec, Command, Event, Prompt};
 use serde::{Deserialize, Serialize};
-use usher_load::null_relay::NullRelay;
+use usher_load::null_relay::{Calls, NullRelay};
 use usher_load::rig::Rig;
 use usher_load::rtp::resident_bytes;
 use worker::net::{pin_to, process_cpu_time, raise_file_limit};
@@ -22,19 +22,52 @@ use worker::{Pool, PoolConfig};
 /// What relays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// Two connected sockets per call and nothing else.
-    Null,
-    /// The switch's media thread, legs bridged.
+    /// Two connected sockets per call and nothing else, by epoll.
+    NullEpoll,
+    /// Two connected sockets per call and nothing else, by io_uring.
+    NullUring,
+    /// The switch's media thread, legs bridged, by epoll.
+    BridgeEpoll,
+    /// The switch's media thread, legs bridged, by io_uring.
+    BridgeUring,
+    /// The switch's media thread, music to every leg, by epoll.
+    PromptEpoll,
+    /// The switch's media thread, music to every leg, by io_uring.
+    PromptUring,
+}
+
+/// What a kind of relay does with what it hears.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Nothing,
     Bridge,
-    /// The switch's media thread, music to every leg.
     Prompt,
+}
+
+impl Kind {
+    const fn task(self) -> Task {
+        match self {
+            Kind::NullEpoll | Kind::NullUring => Task::Nothing,
+            Kind::BridgeEpoll | Kind::BridgeUring => Task::Bridge,
+            Kind::PromptEpoll | Kind::PromptUring => Task::Prompt,
+        }
+    }
+
+    /// Whether its legs hear prompts.
+    pub(crate) fn plays(self) -> bool {
+        self.task() == Task::Prompt
+    }
+
+    const fn is_uring(self) -> bool {
+        matches!(self, Kind::NullUring | Kind::BridgeUring | Kind::PromptUring)
+    }
 }
 
 /// Which relay, how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// What relays.
-    #[arg(long, value_enum, default_value_t = Kind::Bridge)]
+    #[arg(long, value_enum, default_value_t = Kind::BridgeUring)]
     pub(crate) kind: Kind,
     #[command(flatten)]
     rig: Rig,
@@ -71,10 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(cpu) = options.cpu {
         pin_to(cpu)?;
     }
-    match options.kind {
-        Kind::Null => run_null(options),
-        Kind::Bridge | Kind::Prompt => run_pool(options),
-    }
+    if options.kind.task() == Task::Nothing { run_null(options) } else { run_pool(options) }
 }
 
 fn run_null(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -82,7 +112,8 @@ fn run_null(options: &Options) -> Result<(), Box<dyn Error>> {
     let relay = NullRelay::bind(&options.rig, Duration::from_micros(u64::from(options.coalesce_us)))?;
     let moved = relay.moved();
     let asked = Arc::clone(&stop);
-    let thread = std::thread::spawn(move || relay.run(&asked));
+    let calls = if options.kind.is_uring() { Calls::Uring } else { Calls::Epoll };
+    let thread = std::thread::spawn(move || relay.run(calls, &asked));
     let done = converse(|| Used {
         packets_in: moved.packets_in.load(Ordering::Relaxed),
         packets_out: moved.packets_out.load(Ordering::Relaxed),
@@ -97,6 +128,7 @@ fn run_null(options: &Options) -> Result<(), Box<dyn Error>> {
 fn run_pool(options: &Options) -> Result<(), Box<dyn Error>> {
     let config = PoolConfig {
         coalesce_us: options.coalesce_us,
+        io: if options.kind.is_uring() { "io_uring" } else { "epoll" }.parse()?,
         connect_locked: !options.unconnected,
         ..PoolConfig::default()
     };
@@ -159,7 +191,7 @@ fn add_legs(pool: &Pool, options: &Options) -> Result<(), Box<dyn Error>> {
             rtcp_mux: true,
         };
         tell(Command::SetRemote { leg: key, negotiated, learn_from: vec![remote.ip()], timeout: None });
-        if options.kind == Kind::Prompt {
+        if options.kind.plays() {
             tell(Command::Music { leg: key, music: Arc::clone(&music) });
         } else if leg != Rig::other(leg) && leg % 2 == 1 {
             tell(Command::Bridge { a: LegKey(u64::from(Rig::other(leg))), b: key });

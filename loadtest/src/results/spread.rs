@@ -23,7 +23,7 @@ impl Spread {
         let (&low, &high) = (sorted.first()?, sorted.last()?);
         let half = sorted.len() / 2;
         let upper = *sorted.get(half)?;
-        let lower = if sorted.len() % 2 == 0 { *sorted.get(half.checked_sub(1)?)? } else { upper };
+        let lower = if sorted.len().is_multiple_of(2) { *sorted.get(half.checked_sub(1)?)? } else { upper };
         Some(Spread { median: f64::midpoint(lower, upper), low, high })
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use sip::Protocol;
+use worker::net::IoChoice;
 
 use super::reader::{Parsed, Section};
 
@@ -107,6 +108,8 @@ pub struct Media {
     pub workers: usize,
     /// How often sockets are drained, microseconds.
     pub coalesce_us: u32,
+    /// How packets come and go.
+    pub io: IoChoice,
     /// Whether each worker is pinned to a core.
     pub pin: bool,
     /// Codec names by preference.
@@ -255,6 +258,7 @@ fn media(section: Option<Section<'_>>) -> Media {
         ports: (20_000, 29_999),
         workers: 1,
         coalesce_us: 1000,
+        io: IoChoice::Auto,
         pin: false,
         codecs: vec!["PCMA".into(), "PCMU".into(), "G722".into()],
         rtp_timeout_s: 30,
@@ -279,6 +283,7 @@ fn media(section: Option<Section<'_>>) -> Media {
     }
     media.workers = usize::from(section.within("workers", 1..=64u16, 1));
     media.coalesce_us = section.within("coalesce_us", 0..=20_000, media.coalesce_us);
+    media.io = section.get("io").map_or(media.io, |Parsed(io)| io);
     media.pin = section.or("pin", false);
     media.codecs = section.or("codecs", media.codecs);
     media.rtp_timeout_s = section.within("rtp_timeout_s", 0..=86_400, media.rtp_timeout_s);

@@ -184,13 +184,20 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
     let config = PoolConfig {
         workers: main.media.workers,
         coalesce_us: main.media.coalesce_us,
+        io: main.media.io,
         pin: if main.media.pin { (0..cores).collect() } else { Vec::new() },
         seed: rng.next_seed(),
         epoch: clock.epoch(),
         ..PoolConfig::default()
     };
     let bell = Arc::clone(bell);
-    Pool::start(&config, move || bell.notify_one())
+    let pool = Pool::start(&config, move || bell.notify_one())?;
+    let (io, refusals) = pool.io();
+    for refusal in refusals {
+        tracing::warn!("{refusal}");
+    }
+    tracing::info!(io, workers = pool.workers(), coalesce_us = config.coalesce_us, "media threads are ready");
+    Ok(pool)
 }
 
 fn listen(main: &Main) -> Result<(UdpListeners, Streams, mpsc::Receiver<tcp::StreamEvent>), Failure> {

@@ -13,6 +13,12 @@ pub(super) union Name {
     v6: sockaddr_in6,
 }
 
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.get())
+    }
+}
+
 /// Size of [`Name`].
 pub(super) const NAME_LEN: socklen_t = size_of::<Name>() as socklen_t;
 
@@ -56,6 +62,16 @@ impl Name {
                 (name, size_of::<sockaddr_in6>() as socklen_t)
             }
         }
+    }
+
+    /// A name that the kernel wrote among other bytes; short or missing ends are zero.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let mut name = Name::empty();
+        let length = bytes.len().min(size_of::<Name>());
+        // SAFETY: at most the size of a `Name` is copied into one, every byte of which stays initialised,
+        // and its members are plain integers, for which all bit patterns are valid.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut name).cast::<u8>(), length) };
+        name
     }
 
     /// The address that the kernel wrote, if it is one of ours.

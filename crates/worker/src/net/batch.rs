@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use libc::{iovec, mmsghdr};
 
+use super::Token;
 use super::address::{NAME_LEN, Name};
+use super::io::{BUFFER_BYTES, Buffer, Parcel};
 use super::socket::{Socket, slice};
 
 /// Datagrams per batch. Also the most that one socket gets per round: a flooded socket cannot starve
@@ -16,8 +18,10 @@ pub const BATCH_MAX: usize = 8;
 pub const PACKET_BYTES_MAX: usize = 2048;
 
 /// Receives up to [`BATCH_MAX`] datagrams from one socket.
+#[derive(Debug)]
 pub struct ReceiveBatch {
-    bytes: Box<[[u8; PACKET_BYTES_MAX]; BATCH_MAX]>,
+    /// Absent while a [`Parcel`] has it.
+    bytes: [Option<Box<Buffer>>; BATCH_MAX],
     names: [Name; BATCH_MAX],
     lengths: [u32; BATCH_MAX],
     truncated: [bool; BATCH_MAX],
@@ -28,7 +32,7 @@ pub struct ReceiveBatch {
 impl Default for ReceiveBatch {
     fn default() -> Self {
         ReceiveBatch {
-            bytes: Box::new([[0; PACKET_BYTES_MAX]; BATCH_MAX]),
+            bytes: [const { None }; BATCH_MAX],
             names: [Name::empty(); BATCH_MAX],
             lengths: [0; BATCH_MAX],
             truncated: [false; BATCH_MAX],
@@ -49,6 +53,7 @@ impl ReceiveBatch {
         let mut headers: [mmsghdr; BATCH_MAX] = unsafe { std::mem::zeroed() };
         let entries = headers.iter_mut().zip(&mut vectors).zip(self.bytes.iter_mut().zip(&mut self.names));
         for ((header, vector), (bytes, name)) in entries {
+            let bytes = bytes.get_or_insert_with(|| Box::new([0; BUFFER_BYTES]));
             *vector = iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: PACKET_BYTES_MAX };
             header.msg_hdr.msg_name = (&raw mut *name).cast();
             header.msg_hdr.msg_namelen = NAME_LEN;
@@ -80,13 +85,32 @@ impl ReceiveBatch {
     /// the last one, and for a datagram that was cut or whose sender is unknown.
     #[inline]
     pub fn packet(&mut self, index: usize) -> Option<(SocketAddr, &mut [u8])> {
+        let (from, length) = self.whole(index)?;
+        let bytes = self.bytes.get_mut(index)?.as_mut()?.get_mut(..length)?;
+        Some((from, bytes))
+    }
+
+    /// The same, to keep until it is given back.
+    #[inline]
+    pub(super) fn take(&mut self, token: Token, index: usize) -> Option<Parcel> {
+        let (from, end) = self.whole(index)?;
+        let buffer = self.bytes.get_mut(index)?.take()?;
+        Some(Parcel { token, from, buffer, start: 0, end, place: u16::try_from(index).unwrap_or(u16::MAX) })
+    }
+
+    /// Takes a parcel's buffer back, so that the next [`ReceiveBatch::receive`] need not get a new one.
+    pub(super) fn give_back(&mut self, parcel: Parcel) {
+        if let Some(place) = self.bytes.get_mut(usize::from(parcel.place)) {
+            *place = Some(parcel.buffer);
+        }
+    }
+
+    /// Sender and length of a datagram that arrived whole.
+    fn whole(&self, index: usize) -> Option<(SocketAddr, usize)> {
         if index >= self.count || *self.truncated.get(index)? {
             return None;
         }
-        let from = self.names.get(index)?.get()?;
-        let length = *self.lengths.get(index)? as usize;
-        let bytes = self.bytes.get_mut(index)?.get_mut(..length)?;
-        Some((from, bytes))
+        Some((self.names.get(index)?.get()?, *self.lengths.get(index)? as usize))
     }
 }
 
@@ -108,6 +132,7 @@ pub struct Sent {
 }
 
 /// Datagrams that wait to be sent through one socket.
+#[derive(Debug)]
 pub struct SendBatch {
     bytes: Box<[[u8; PACKET_BYTES_MAX]; BATCH_MAX]>,
     lengths: [usize; BATCH_MAX],
@@ -180,15 +205,11 @@ impl SendBatch {
 
     fn flush_one(&self, socket: &Socket, sent: &mut Sent) {
         let bytes = self.bytes[0].get(..self.lengths[0]).unwrap_or_default();
-        let mut tries = 2;
-        while tries > 0 {
-            tries -= 1;
-            sent.calls += 1;
-            match socket.send(self.to[0], bytes, &[]) {
-                Ok(()) => return sent.took(bytes.len()),
-                Err(error) if is_icmp(&error) && tries > 0 => sent.icmp += 1,
-                Err(error) => return sent.refused(&error),
-            }
+        sent.calls += 1;
+        match socket.send(self.to[0], bytes, &[]) {
+            Ok(()) => sent.took(bytes.len()),
+            Err(error) if is_icmp(&error) => sent.try_again(socket, self.to[0], bytes),
+            Err(error) => sent.refused(&error),
         }
     }
 
@@ -241,18 +262,38 @@ impl SendBatch {
 }
 
 /// Whether `error` may be about an earlier datagram. Reporting it clears it, so trying again is right.
-fn is_icmp(error: &io::Error) -> bool {
+pub(super) fn is_icmp(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
 
 impl Sent {
-    fn took(&mut self, bytes: usize) {
+    /// Adds what became of another batch.
+    pub fn add(&mut self, other: Sent) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.blocked += other.blocked;
+        self.failed += other.failed;
+        self.icmp += other.icmp;
+        self.calls += other.calls;
+    }
+
+    /// Sends once more what an ICMP error about an earlier datagram stood in the way of.
+    pub(super) fn try_again(&mut self, socket: &Socket, to: Option<SocketAddr>, bytes: &[u8]) {
+        self.icmp += 1;
+        self.calls += 1;
+        match socket.send(to, bytes, &[]) {
+            Ok(()) => self.took(bytes.len()),
+            Err(error) => self.refused(&error),
+        }
+    }
+
+    pub(super) fn took(&mut self, bytes: usize) {
         self.packets += 1;
         self.bytes += bytes as u64;
     }
 
-    fn refused(&mut self, error: &io::Error) {
+    pub(super) fn refused(&mut self, error: &io::Error) {
         if error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS) {
             self.blocked += 1;
         } else {

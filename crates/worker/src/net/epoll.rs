@@ -11,6 +11,13 @@ use super::socket::check;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub u64);
 
+impl Token {
+    /// As an index of a table.
+    pub(super) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 /// An epoll set, edge-triggered: a socket is reported once when datagrams arrive, not again while they
 /// wait.
 #[derive(Debug)]

@@ -1,6 +1,11 @@
 //! A pool with phones around it, and patience with a limit.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests: failing is its way to report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a helper of tests: failing is its way to report"
+)]
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -10,10 +15,27 @@ use std::time::{Duration, Instant};
 use base::LegKey;
 use media::sdp::{Direction, Negotiated};
 use media::{Codec, Command, Event};
+use worker::net::IoChoice;
 use worker::{Pool, PoolConfig};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs `test` with each way to the kernel that there is here.
+pub(crate) fn for_each_io(test: impl Fn(IoChoice)) {
+    for name in IoChoice::names().filter(|name| *name != "auto") {
+        let io = name.parse::<IoChoice>().unwrap();
+        match io.check() {
+            Ok(()) => test(io),
+            Err(error) => eprintln!("not tested: {error}"),
+        }
+    }
+}
+
+/// The usual pool, with `io`.
+pub(crate) fn config(io: IoChoice) -> PoolConfig {
+    PoolConfig { io, ..PoolConfig::default() }
+}
 
 pub(crate) struct Rig {
     pub(crate) pool: Pool,

@@ -1,0 +1,105 @@
+//! Room for datagrams, lent to the kernel: it fills the next free buffer when a datagram arrives.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::IoUring;
+use io_uring::types::BufRingEntry;
+
+use super::DATA_AT;
+use crate::net::batch::PACKET_BYTES_MAX;
+use crate::net::io::{BUFFER_BYTES, Buffer};
+
+/// Buffers, a power of two: all that may arrive while the thread does one round. What comes beyond waits
+/// in the sockets.
+const COUNT: u16 = 1024;
+/// Of a buffer, what the kernel may fill: a longer datagram is cut and marked.
+const FILL_BYTES: usize = DATA_AT + PACKET_BYTES_MAX;
+const _: () = assert!(FILL_BYTES <= BUFFER_BYTES);
+/// Of a page, where the kernel wants the list to begin.
+const PAGE: usize = 4096;
+
+/// A list shared with the kernel (`io_uring_register_buf_ring`(3)): we append free buffers, it takes the
+/// oldest.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    list: NonNull<BufRingEntry>,
+    layout: Layout,
+    tail: u16,
+    /// By number; null while a parcel has the buffer.
+    with_kernel: Vec<*mut Buffer>,
+}
+
+impl Buffers {
+    /// The group's number in receive requests.
+    pub(super) const GROUP: u16 = 1;
+
+    pub(super) fn new(ring: &IoUring) -> io::Result<Self> {
+        let bytes = usize::from(COUNT) * size_of::<BufRingEntry>();
+        let layout = Layout::from_size_align(bytes, PAGE).map_err(io::Error::other)?;
+        // SAFETY: the layout's size is not zero.
+        let list = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(io::ErrorKind::OutOfMemory)?;
+        let with_kernel = vec![ptr::null_mut(); usize::from(COUNT)];
+        let mut buffers = Buffers { list: list.cast(), layout, tail: 0, with_kernel };
+        // SAFETY: `list` has room for `COUNT` entries, begins at a page, and lives until `self` is dropped,
+        // which `Uring` does after it closed the ring.
+        unsafe {
+            let address = buffers.list.as_ptr() as u64;
+            ring.submitter().register_buf_ring_with_flags(address, COUNT, Self::GROUP, 0)?;
+        }
+        for number in 0..COUNT {
+            buffers.lend(number, Box::new([0; BUFFER_BYTES]));
+        }
+        Ok(buffers)
+    }
+
+    /// Hands buffer `number` to the kernel.
+    #[inline]
+    pub(super) fn lend(&mut self, number: u16, buffer: Box<Buffer>) {
+        let Some(place) = self.with_kernel.get_mut(usize::from(number)).filter(|place| place.is_null())
+        else {
+            return;
+        };
+        let address = Box::into_raw(buffer);
+        *place = address;
+        let index = usize::from(self.tail & (COUNT - 1));
+        // SAFETY: `index` is below `COUNT`, so the entry lies in the list; the kernel does not look at it
+        // before the tail says so.
+        unsafe {
+            let entry = &mut *self.list.as_ptr().add(index);
+            entry.set_addr(address as u64);
+            entry.set_len(FILL_BYTES as u32);
+            entry.set_bid(number);
+        }
+        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the tail is a `u16` inside the list's first entry, which is aligned and ours to write.
+        let tail = unsafe { &*BufRingEntry::tail(self.list.as_ptr()).cast::<AtomicU16>() };
+        // The entry is written before the kernel may see it.
+        tail.store(self.tail, Ordering::Release);
+    }
+
+    /// Takes back buffer `number`, which the kernel filled.
+    #[inline]
+    pub(super) fn take(&mut self, number: u16) -> Option<Box<Buffer>> {
+        let place = self.with_kernel.get_mut(usize::from(number))?;
+        let address = std::mem::replace(place, ptr::null_mut());
+        if address.is_null() {
+            return None;
+        }
+        // SAFETY: the address came from `Box::into_raw` in `lend`, and the kernel, which reported the
+        // buffer as filled, does not use it any more.
+        Some(unsafe { Box::from_raw(address) })
+    }
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        for number in 0..COUNT {
+            drop(self.take(number));
+        }
+        // SAFETY: allocated in `new` with this layout; the ring that knew it is closed.
+        unsafe { dealloc(self.list.as_ptr().cast(), self.layout) };
+    }
+}
