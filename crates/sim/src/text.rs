@@ -92,6 +92,11 @@ impl Text {
         parameter(self.get("To")?, "tag")
     }
 
+    /// The tag of From.
+    pub fn from_tag(&self) -> Option<&str> {
+        parameter(self.get("From")?, "tag")
+    }
+
     /// A response to this request, with what every response copies (RFC 3261 §8.2.6.2).
     pub fn respond(&self, code: u16, tag: Option<&str>) -> Text {
         let mut answer = Text { start: format!("SIP/2.0 {code} {}", phrase(code)), ..Text::default() };
