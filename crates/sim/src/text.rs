@@ -126,6 +126,12 @@ pub fn uri(value: &str) -> &str {
     inner.unwrap_or_else(|| value.split(';').next().unwrap_or(value).trim())
 }
 
+/// The audio port of a session description.
+pub fn media_port(sdp: &str) -> Option<u16> {
+    let (_, rest) = sdp.split_once("m=audio ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
 const fn phrase(code: u16) -> &'static str {
     match code {
         100 => "Trying",

@@ -11,7 +11,7 @@ use crate::phone::Phone;
 use crate::text::Text;
 
 /// Lines that are kept: the last ones tell what led to the fault.
-const LINES_MAX: usize = 400;
+const LINES_MAX: usize = 4_000;
 
 /// Keeps the last lines of the story, if it is on.
 #[derive(Debug, Default)]

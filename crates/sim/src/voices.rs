@@ -52,12 +52,6 @@ pub struct Voice {
     silent_at: Option<Instant>,
 }
 
-impl Voice {
-    fn is_of(&self, host: IpAddr) -> bool {
-        self.remote.as_ref().is_some_and(|remote| remote.remote.ip() == host)
-    }
-}
-
 /// Every leg of every worker.
 #[derive(Debug, Default)]
 pub struct Voices {
@@ -71,8 +65,6 @@ pub struct Voices {
     pub faults: BTreeSet<Fault>,
     /// Legs that could not be added or were lost with their worker: commands about them are ignored.
     gone: BTreeSet<LegKey>,
-    /// Hosts whose voice does not arrive.
-    silent: BTreeSet<IpAddr>,
     /// Commands that made no sense: about a leg that is not there, or across workers.
     pub nonsense: Vec<String>,
 }
@@ -115,9 +107,7 @@ impl Voices {
         let Some(voice) = self.legs.get_mut(&leg) else { return };
         match command {
             Command::SetRemote { negotiated, timeout, .. } => {
-                let silent = self.silent.contains(&negotiated.remote.ip());
-                voice.silent_at = timeout.filter(|_| silent).map(|timeout| now + timeout);
-                (voice.remote, voice.timeout) = (Some(negotiated), timeout);
+                (voice.remote, voice.timeout, voice.silent_at) = (Some(negotiated), timeout, None);
             }
             Command::Play { token, prompts, .. } => {
                 let ms: u64 = prompts.iter().map(|prompt| u64::from(prompt.duration_ms())).sum();
@@ -204,19 +194,15 @@ impl Voices {
         ends.chain(longest).chain(silences).min()
     }
 
-    /// A host's voice does not arrive any more.
-    pub fn silence(&mut self, now: Instant, host: IpAddr) {
-        self.silent.insert(host);
-        for voice in self.legs.values_mut().filter(|voice| voice.is_of(host)) {
-            voice.silent_at = voice.silent_at.or(voice.timeout.map(|timeout| now + timeout));
-        }
-    }
-
-    /// A host's voice arrives again; `present`: that of its present calls too.
-    pub fn unsilence(&mut self, host: IpAddr, present: bool) {
-        self.silent.remove(&host);
-        for voice in self.legs.values_mut().filter(|voice| present && voice.is_of(host)) {
-            voice.silent_at = None;
+    /// Says of each leg whose peer should speak whether he is heard: `is_heard` by his host and our port.
+    pub fn listen(&mut self, now: Instant, is_heard: impl Fn(IpAddr, u16) -> bool) {
+        for voice in self.legs.values_mut() {
+            let (Some(timeout), Some(remote)) = (voice.timeout, &voice.remote) else { continue };
+            if is_heard(remote.remote.ip(), voice.port) {
+                voice.silent_at = None;
+            } else {
+                voice.silent_at = voice.silent_at.or(Some(now + timeout));
+            }
         }
     }
 
@@ -249,7 +235,9 @@ impl Voices {
             self.end_recording(now, leg);
         }
         for (&leg, voice) in &mut self.legs {
-            if voice.silent_at.take_if(|at| *at <= now).is_some() {
+            if voice.silent_at.is_some_and(|at| at <= now) {
+                // Once.
+                (voice.silent_at, voice.timeout) = (None, None);
                 self.faults.insert(Fault::RtpLost);
                 self.events.push(Event::Silent { leg });
             }

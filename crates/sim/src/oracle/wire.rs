@@ -2,12 +2,12 @@
 //! that end on both sides, media ports that close with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{Duration, Instant};
 
 use super::Finding;
-use crate::text::Text;
+use crate::text::{Text, media_port};
 
 /// 64·T1: how long a transaction lives (RFC 3261 §17).
 const LIFE: Duration = Duration::from_secs(32);
@@ -61,7 +61,7 @@ enum Over {
 /// Watches the wire.
 #[derive(Debug, Default)]
 pub struct WireOracle {
-    asked: BTreeMap<(SocketAddr, String, String), Asked>,
+    asked: BTreeMap<(IpAddr, String, String), Asked>,
     sent: BTreeMap<(String, String), Sent>,
     dialogs: BTreeMap<DialogId, Dialog>,
     owed: BTreeMap<AckId, Instant>,
@@ -75,11 +75,6 @@ pub struct WireOracle {
 
 fn word(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
-}
-
-fn media_port(text: &Text) -> Option<u16> {
-    let (_, rest) = text.body.split_once("m=audio ")?;
-    rest.split(' ').next()?.parse().ok()
 }
 
 impl WireOracle {
@@ -106,7 +101,7 @@ impl WireOracle {
         if method == "ACK" {
             return;
         }
-        let key = (from, word(message.branch()), method.clone());
+        let key = (from.ip(), word(message.branch()), method.clone());
         let initial = message.to_tag().is_none();
         self.asked.entry(key).or_insert(Asked { first: now, finals: BTreeSet::new(), initial });
         if method == "BYE" {
@@ -122,14 +117,16 @@ impl WireOracle {
         let Some((cseq, method)) = message.cseq() else { return };
         let key = (word(message.branch()), method.to_owned());
         let Some(sent) = self.sent.get_mut(&key) else { return };
-        let alive = sent.is_alive(now);
+        if !sent.is_alive(now) {
+            return;
+        }
         sent.heard = true;
         if code < 200 {
             return;
         }
         let before = sent.ended;
         sent.ended.get_or_insert((code, now));
-        if method != "INVITE" || !alive {
+        if method != "INVITE" {
             return;
         }
         // A branch that answers otherwise than the first final response said is heard by nobody.
@@ -159,10 +156,10 @@ impl WireOracle {
         let method = method.to_owned();
         let call_id = word(message.get("Call-ID"));
         let tags = (word(message.to_tag()), word(message.from_tag()));
-        if let Some(port) = media_port(message) {
+        if let Some(port) = media_port(&message.body) {
             self.ports.insert((call_id.clone(), tags.0.clone()), port);
         }
-        let key = (to, word(message.branch()), method.clone());
+        let key = (to.ip(), word(message.branch()), method.clone());
         let Some(asked) = self.asked.get_mut(&key) else {
             return self.wrong(now, "a response to nothing", message);
         };
@@ -191,7 +188,7 @@ impl WireOracle {
         let method = word(message.method());
         let (call_id, tag) = (word(message.get("Call-ID")), word(message.from_tag()));
         let cseq = message.cseq().map_or(0, |(number, _)| number);
-        if let Some(port) = media_port(message) {
+        if let Some(port) = media_port(&message.body) {
             self.ports.insert((call_id.clone(), tag.clone()), port);
         }
         if method == "ACK" {

@@ -11,7 +11,7 @@ use base::{Duration, Instant, Rng};
 
 use crate::digest;
 use crate::fault::Fault;
-use crate::text::{Text, parameter};
+use crate::text::{Text, media_port, parameter};
 
 /// T1 of RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);
@@ -101,6 +101,11 @@ impl Line {
     /// Whether it is neither up nor about to be.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, LineState::Over(_))
+    }
+
+    /// The port that its peer wants its voice at.
+    pub fn peer_port(&self) -> Option<u16> {
+        media_port(&self.sdp)
     }
 
     /// Its Call-ID.

@@ -29,6 +29,7 @@ impl World {
         if let Some(nonsense) = self.voices.nonsense.first() {
             self.fail(nonsense);
         }
+        self.listen();
         let voices = &self.voices;
         self.oracles.wire.after_step(self.now, |port| voices.legs.values().any(|voice| voice.port == port));
         if self.now - self.oracles.swept >= SWEEP {
@@ -38,6 +39,16 @@ impl World {
         if let Some(wrong) = self.oracles.wire.take().first() {
             self.fail(wrong);
         }
+    }
+
+    /// Whom the media workers hear: a host that is there and reached, with a call that goes to the port.
+    fn listen(&mut self) {
+        let (phones, cut) = (&self.phones, &self.net.cut);
+        self.voices.listen(self.now, |host, port| {
+            let speaks = |line: &crate::phone::Line| !line.is_over() && line.peer_port() == Some(port);
+            let at_host = phones.values().filter(|phone| phone.address.ip() == host && !phone.away);
+            !cut.contains(&host) && at_host.flat_map(|phone| &phone.lines).any(speaks)
+        });
     }
 
     #[expect(clippy::panic, reason = "an oracle's only way to speak")]

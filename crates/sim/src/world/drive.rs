@@ -90,6 +90,7 @@ impl World {
             return self.standstill.held.push(packet);
         }
         if let Some(text) = Text::read(&packet.bytes) {
+            self.trace.say(self.now, || format!("  arrived: {}", text.start));
             self.oracles.wire.reached_switch(self.now, packet.from, &text);
         }
         let flow = Flow { protocol: Protocol::Udp, local: SWITCH, remote: packet.from, connection: 0 };

@@ -13,7 +13,6 @@ impl World {
         for host in hosts {
             self.trace.say(self.now, || format!("** {host} is cut off"));
             self.net.cut.insert(host);
-            self.voices.silence(self.now, host);
         }
     }
 
@@ -21,16 +20,12 @@ impl World {
     pub fn heal(&mut self, host: IpAddr) {
         self.trace.say(self.now, || format!("** {host} is reached again"));
         self.net.cut.remove(&host);
-        if !self.phones.iter().any(|(address, phone)| address.ip() == host && phone.away) {
-            self.voices.unsilence(host, true);
-        }
     }
 
     /// A phone vanishes.
     pub fn vanish(&mut self, address: SocketAddr) {
         self.trace.say(self.now, || format!("** {address} vanishes"));
         self.with_phone(address, |phone, _| phone.vanish());
-        self.voices.silence(self.now, address.ip());
     }
 
     /// A phone comes back, with or without its memory.
@@ -40,10 +35,6 @@ impl World {
         }
         self.trace.say(self.now, || format!("** {address} comes back, restarted: {restarted}"));
         self.with_phone(address, |phone, _| phone.come_back(restarted));
-        if !self.net.cut.contains(&address.ip()) {
-            // After a restart nobody speaks into the old calls.
-            self.voices.unsilence(address.ip(), !restarted);
-        }
     }
 
     /// The media worker falls over and starts again: its legs are gone, as its owner is told.
