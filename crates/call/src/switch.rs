@@ -299,7 +299,13 @@ impl Switch {
             }
             media::Event::Removed { leg, stats } => {
                 self.core.add_stats(&stats);
+                let unasked = self.core.leg(leg).is_some_and(|leg| matches!(leg.media, Media::Open(_)));
                 self.core.media_removed(now, leg);
+                if unasked {
+                    // Its worker fell over: nobody hears anything on this leg any more.
+                    self.core.count("broken", "media_lost");
+                    self.with_leg(leg, |journey, core| journey.media_lost(core, now, leg));
+                }
             }
             media::Event::BindFailed { leg, .. } => {
                 self.with_leg(leg, |journey, core| journey.port_failed(core, now, leg));

@@ -4,7 +4,8 @@
 use base::Duration;
 use sim::house::phone_address;
 use sim::net::Weather;
-use sim::{Manner, World, story};
+use sim::story::{self, Day};
+use sim::{Manner, World};
 
 /// The agent picks up within the milliseconds around the withdrawal, the caller's hang-up, or both.
 #[test]
@@ -33,21 +34,24 @@ fn a_200_that_crosses_our_cancel_leaves_nobody_talking() {
     }
 }
 
+fn a_hundred_days(weather: Weather) {
+    for seed in 0..100 {
+        let day = Day { calls: 25, weather, chaos: false, ..Day::bad(seed) };
+        story::live(day).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
 #[test]
 fn a_hundred_days_in_fine_weather() {
-    for seed in 0..100 {
-        story::live(seed, 25, 4, Weather::FINE);
-    }
+    a_hundred_days(Weather::FINE);
 }
 
 #[test]
 fn a_hundred_days_in_a_storm() {
-    for seed in 0..100 {
-        story::live(seed, 25, 4, Weather::STORM);
-    }
+    a_hundred_days(Weather::STORM);
 }
 
 #[test]
 fn the_same_seed_lives_the_same_day() {
-    assert_eq!(story::live(42, 30, 5, Weather::STORM), story::live(42, 30, 5, Weather::STORM));
+    assert_eq!(story::live(Day::bad(42)), story::live(Day::bad(42)));
 }

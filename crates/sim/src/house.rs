@@ -117,9 +117,48 @@ pub fn settings(agents: usize) -> Result<Settings, Vec<base::Finding>> {
         features: features(),
         emergency: ["110", "119", "120", "122"].map(str::to_owned).to_vec(),
         media: media_settings(),
-        limits: Limits::default(),
+        limits: limits(),
         utc_offset_s: 8 * 3_600,
     })
+}
+
+/// How many [`variant`]s there are.
+pub const VARIANTS: u8 = 6;
+
+/// The house after a reload: an agent has left, a trunk is gone, limits and times differ.
+///
+/// # Errors
+/// What is wrong with the hotline's flows.
+pub fn variant(agents: usize, number: u64) -> Result<Settings, Vec<base::Finding>> {
+    let mut settings = settings(agents)?;
+    match number {
+        0 => {}
+        1 => {
+            settings.acd.agents.pop();
+            settings.agents.pop();
+            settings.sip.users.pop();
+        }
+        2 => {
+            settings.trunks.pop();
+            settings.sip.trunks.pop();
+        }
+        3 => {
+            settings.acd.queues.pop();
+            settings.queues.pop();
+            for agent in &mut settings.acd.agents {
+                agent.queues.pop();
+            }
+        }
+        4 => settings.limits.calls_max = 3,
+        _ => {
+            for queue in &mut settings.acd.queues {
+                queue.wrap_up = Duration::from_secs(1);
+            }
+            settings.features.clear();
+            settings.sip.times.session_expires = Duration::from_secs(120);
+        }
+    }
+    Ok(settings)
 }
 
 fn endpoint(agents: usize) -> EndpointConfig {
@@ -136,6 +175,16 @@ fn endpoint(agents: usize) -> EndpointConfig {
         users: (0..agents).map(user).collect(),
         limits: sip::EndpointLimits { requests_per_source_per_s: 10_000, ..sip::EndpointLimits::default() },
         times: sip::Times { keepalive: Duration::ZERO, ..sip::Times::default() },
+    }
+}
+
+/// Shorter deadlines than a real house has: twice each is waited for.
+fn limits() -> Limits {
+    Limits {
+        flow_max: Duration::from_secs(5 * 60),
+        wait_max: Duration::from_secs(10 * 60),
+        call_max: Duration::from_secs(20 * 60),
+        ..Limits::default()
     }
 }
 

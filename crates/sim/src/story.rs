@@ -1,42 +1,111 @@
-//! A random day at the hotline, in any weather: callers come, choose, wait, give up, talk; agents
-//! answer, let it ring, refuse, hang up, hold, refer, lose their phones. What must hold is checked at
-//! every step and at the end.
+//! A random day at the hotline: callers come, choose, wait, give up, talk; agents answer, let it ring,
+//! refuse, hang up, hold, refer; and, if the day is a bad one, everything fails that can. What must hold
+//! is checked at every step and, when all has drained, at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base::Duration;
 
-use crate::house::phone_address;
+use crate::chaos::Chaos;
+use crate::fault::Fault;
+use crate::house::{CARRIER, CARRIER_B, phone_address};
+use crate::mischief;
 use crate::net::Weather;
-use crate::phone::{LineState, Manner};
 use crate::world::{Handle, World};
+
+/// What kind of day.
+#[derive(Clone, Copy, Debug)]
+pub struct Day {
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// Calls that arrive.
+    pub calls: usize,
+    /// Agents.
+    pub agents: usize,
+    /// The network, unless the chaos has its own.
+    pub weather: Weather,
+    /// Whether everything fails that can.
+    pub chaos: bool,
+    /// Whether the story is kept, for telling what led to a fault.
+    pub trace: bool,
+}
+
+impl Day {
+    /// A day on which everything fails that can.
+    pub const fn bad(seed: u64) -> Day {
+        Day { seed, calls: 16, agents: 4, weather: Weather::FINE, chaos: true, trace: false }
+    }
+}
 
 /// What a day was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Calls placed by callers and agents.
+    /// Calls placed by callers.
     pub calls: usize,
     /// Records by outcome.
     pub outcomes: BTreeMap<&'static str, usize>,
     /// Steps of the world.
     pub steps: u64,
+    /// What went wrong in it.
+    pub faults: BTreeSet<Fault>,
     /// Every call, step by step, one line each.
     pub stories: Vec<String>,
 }
 
-/// Lives a day of `calls` calls with `agents` agents.
+/// A day on which something did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed to live it again.
+    pub seed: u64,
+    /// What did not hold.
+    pub what: String,
+    /// What led to it.
+    pub trace: Vec<String>,
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "seed {} FAILED: {}", self.seed, self.what)
+    }
+}
+
+/// Lives a day. One that fails is lived again, and the second time the story is kept.
 ///
-/// # Panics
-/// When anything that must hold does not.
-pub fn live(seed: u64, calls: usize, agents: usize, weather: Weather) -> Summary {
-    let mut world = World::new(seed, agents);
+/// # Errors
+/// What did not hold.
+pub fn live(day: Day) -> Result<Summary, Box<Failure>> {
+    match attempt(day) {
+        Err(failure) if !day.trace => attempt(Day { trace: true, ..day }).and(Err(failure)),
+        other => other,
+    }
+}
+
+/// A panic (an oracle's, or one of the code under test) is a failure of the day.
+fn attempt(day: Day) -> Result<Summary, Box<Failure>> {
+    let mut world = World::new(day.seed, day.agents);
+    world.trace.on = day.trace;
+    let lived = catch_unwind(AssertUnwindSafe(|| run(&mut world, day)));
+    lived.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let trace = world.trace.lines().map(str::to_owned).collect();
+        Box::new(Failure { seed: day.seed, what: text.to_owned(), trace })
+    })
+}
+
+fn run(world: &mut World, day: Day) -> Summary {
     for (number, tier) in [("13800000001", "diamond"), ("13800000002", "gold"), ("13800000003", "silver")] {
         world.know(number, tier, "en", number.ends_with('3'));
     }
-    world.agents_ready(agents);
-    world.net.weather = weather;
+    world.agents_ready(day.agents);
+    world.net.weather = day.weather;
+    let mut chaos = day.chaos.then(|| Chaos::new(world, day.agents));
     let mut open: Vec<Handle> = Vec::new();
-    for _ in 0..calls {
+    for _ in 0..day.calls {
         let caller = format!("1380000000{}", world.draw(6));
         let number = if world.draw(8) == 0 { "10001" } else { "10000" };
         open.push(world.call(&caller, number));
@@ -48,18 +117,43 @@ pub fn live(seed: u64, calls: usize, agents: usize, weather: Weather) -> Summary
         for _ in 0..world.draw(6) {
             let pause = world.draw(9_000);
             world.run(Duration::from_millis(pause));
-            mischief(&mut world, agents, &open);
+            mischief::anything(world, day.agents, &open);
+            if let Some(chaos) = &mut chaos {
+                chaos.strike(world);
+            }
         }
     }
-    for handle in open {
+    if let Some(chaos) = chaos {
+        chaos.end(world);
+    }
+    evening(world, &open);
+    summary(world, day.calls)
+}
+
+/// Everybody goes home; then nothing may be left.
+fn evening(world: &mut World, open: &[Handle]) {
+    for &handle in open {
         world.hang_up(handle);
         let pause = world.draw(500);
         world.run(Duration::from_millis(pause));
     }
     world.net.weather = Weather::FINE;
-    end_agents(&mut world, agents);
+    // Who is still being rung may yet answer: once more.
+    for _ in 0..2 {
+        world.run(Duration::from_secs(40));
+        let phones: Vec<_> = world.phones.iter().map(|(address, phone)| (*address, phone.lines.len())).collect();
+        for (address, lines) in phones {
+            for line in 0..lines {
+                world.hang_up((address, line));
+            }
+        }
+    }
     world.rest();
-    let mut summary = Summary { calls, steps: world.steps, ..Summary::default() };
+}
+
+fn summary(world: &World, calls: usize) -> Summary {
+    let mut summary =
+        Summary { calls, steps: world.steps, faults: world.all_faults(), ..Summary::default() };
     for record in &world.records {
         *summary.outcomes.entry(record.outcome.word()).or_default() += 1;
         let steps = World::story(record).join(", ");
@@ -68,85 +162,7 @@ pub fn live(seed: u64, calls: usize, agents: usize, weather: Weather) -> Summary
     summary
 }
 
-fn end_agents(world: &mut World, agents: usize) {
-    world.run(Duration::from_secs(40));
-    for agent in 0..agents {
-        let address = phone_address(agent);
-        let lines = world.phones.get(&address).map_or(0, |phone| phone.lines.len());
-        for line in 0..lines {
-            world.hang_up((address, line));
-        }
-    }
-    let carriers = [crate::house::CARRIER, crate::house::CARRIER_B];
-    for address in carriers {
-        let lines = world.phones.get(&address).map_or(0, |phone| phone.lines.len());
-        for line in 0..lines {
-            world.hang_up((address, line));
-        }
-    }
-}
-
-/// Somebody does something.
-fn mischief(world: &mut World, agents: usize, open: &[Handle]) {
-    let agent = usize::try_from(world.draw(u64::try_from(agents).unwrap_or(1))).unwrap_or(0);
-    let address = phone_address(agent);
-    match world.draw(14) {
-        0 | 1 => {
-            let legs: Vec<_> = world.voices.legs.keys().copied().collect();
-            let at = usize::try_from(world.draw(u64::try_from(legs.len().max(1)).unwrap_or(1))).unwrap_or(0);
-            let key = char::from(b'0' + u8::try_from(world.draw(10)).unwrap_or(0));
-            if let Some(leg) = legs.get(at) {
-                world.press_on(*leg, key);
-            }
-        }
-        2..=4 => {
-            let at = usize::try_from(world.draw(u64::try_from(open.len()).unwrap_or(1))).unwrap_or(0);
-            if let Some(handle) = open.get(at) {
-                world.hang_up(*handle);
-            }
-        }
-        5 => set_manner(world, agent),
-        6 | 7 => {
-            if let Some(handle) = world.agent_line(agent) {
-                world.hang_up(handle);
-            }
-        }
-        8 => talk_action(world, agent, |phone, now, line| phone.reoffer(now, line, "sendonly")),
-        9 => talk_action(world, agent, |phone, now, line| phone.reoffer(now, line, "sendrecv")),
-        10 => {
-            let target = ["1001", "800", "801", "13900000000", "nobody"];
-            let at = usize::try_from(world.draw(5)).unwrap_or(0);
-            let number = target.get(at).copied().unwrap_or("800");
-            talk_action(world, agent, |phone, now, line| phone.refer(now, line, number));
-        }
-        11 => {
-            let codes = ["*10", "*115", "*12", "1002", "13900000001", "110"];
-            let at = usize::try_from(world.draw(6)).unwrap_or(0);
-            world.agent_calls(agent, codes.get(at).copied().unwrap_or("*10"));
-        }
-        12 => world.agent_ready(agent),
-        _ => world.with_phone(address, |phone, now| phone.register(now, 3_600)),
-    }
-}
-
-fn set_manner(world: &mut World, agent: usize) {
-    let manner = match world.draw(6) {
-        0 => Manner::Ring,
-        1 => Manner::Refuse(486),
-        2 => Manner::Refuse(603),
-        3 => Manner::AnswerAnyway(Duration::from_secs(15)),
-        _ => Manner::Answer(Duration::from_millis(world.draw(16_000))),
-    };
-    world.with_phone(phone_address(agent), |phone, _| phone.manner = manner);
-}
-
-fn talk_action(world: &mut World, agent: usize, act: impl FnOnce(&mut crate::Phone, base::Instant, usize)) {
-    let address = phone_address(agent);
-    let up = world
-        .phones
-        .get(&address)
-        .and_then(|phone| phone.lines.iter().rposition(|l| l.state == LineState::Up));
-    if let Some(line) = up {
-        world.with_phone(address, |phone, now| act(phone, now, line));
-    }
+/// Everybody who may be harmed: the agents' phones and the carriers.
+pub(crate) fn everybody(agents: usize) -> Vec<std::net::SocketAddr> {
+    (0..agents).map(phone_address).chain([CARRIER, CARRIER_B]).collect()
 }

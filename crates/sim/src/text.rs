@@ -92,6 +92,11 @@ impl Text {
         parameter(self.get("To")?, "tag")
     }
 
+    /// The tag of From.
+    pub fn from_tag(&self) -> Option<&str> {
+        parameter(self.get("From")?, "tag")
+    }
+
     /// A response to this request, with what every response copies (RFC 3261 §8.2.6.2).
     pub fn respond(&self, code: u16, tag: Option<&str>) -> Text {
         let mut answer = Text { start: format!("SIP/2.0 {code} {}", phrase(code)), ..Text::default() };
@@ -119,6 +124,12 @@ pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 pub fn uri(value: &str) -> &str {
     let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(uri, _)| uri);
     inner.unwrap_or_else(|| value.split(';').next().unwrap_or(value).trim())
+}
+
+/// The audio port of a session description.
+pub fn media_port(sdp: &str) -> Option<u16> {
+    let (_, rest) = sdp.split_once("m=audio ")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 const fn phrase(code: u16) -> &'static str {

@@ -1,10 +1,13 @@
 //! The media workers of the simulated world: they obey every command, speak no RTP, and keep book of
 //! who hears whom. A prompt takes as long as it lasts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use base::{Duration, Instant, LegKey};
 use media::{Command, Event};
+
+use crate::fault::Fault;
 
 /// What a leg hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,10 @@ pub struct Voice {
     pub digits: Vec<u8>,
     /// The recording that goes on: its token, since when, until when at most.
     pub recording: Option<(u64, Instant, Instant)>,
+    /// How long the peer may be silent.
+    timeout: Option<Duration>,
+    /// When the peer's silence is reported.
+    silent_at: Option<Instant>,
 }
 
 /// Every leg of every worker.
@@ -54,8 +61,10 @@ pub struct Voices {
     pub events: Vec<Event>,
     /// Ports that cannot be bound.
     pub broken_ports: Vec<u16>,
-    /// Legs that could not be added: commands that were already on their way are ignored.
-    unbound: Vec<LegKey>,
+    /// Which of their faults have happened.
+    pub faults: BTreeSet<Fault>,
+    /// Legs that could not be added or were lost with their worker: commands about them are ignored.
+    gone: BTreeSet<LegKey>,
     /// Commands that made no sense: about a leg that is not there, or across workers.
     pub nonsense: Vec<String>,
 }
@@ -67,7 +76,7 @@ impl Voices {
             return self.add(worker, leg, port);
         }
         let leg = command.leg();
-        if self.unbound.contains(&leg) && !self.legs.contains_key(&leg) {
+        if self.gone.contains(&leg) && !self.legs.contains_key(&leg) {
             return;
         }
         if self.legs.get(&leg).is_none_or(|voice| voice.worker != worker) {
@@ -97,7 +106,9 @@ impl Voices {
     fn obey_one(&mut self, now: Instant, leg: LegKey, command: Command) {
         let Some(voice) = self.legs.get_mut(&leg) else { return };
         match command {
-            Command::SetRemote { negotiated, .. } => voice.remote = Some(negotiated),
+            Command::SetRemote { negotiated, timeout, .. } => {
+                (voice.remote, voice.timeout, voice.silent_at) = (Some(negotiated), timeout, None);
+            }
             Command::Play { token, prompts, .. } => {
                 let ms: u64 = prompts.iter().map(|prompt| u64::from(prompt.duration_ms())).sum();
                 voice.hears = Hears::Prompts { token, until: now + Duration::from_millis(ms) };
@@ -127,7 +138,8 @@ impl Voices {
 
     fn add(&mut self, worker: usize, leg: LegKey, port: u16) {
         if self.broken_ports.contains(&port) {
-            self.unbound.push(leg);
+            self.faults.insert(Fault::PortTaken);
+            self.gone.insert(leg);
             return self.events.push(Event::BindFailed { leg, why: media::relay::BindFailure::Port });
         }
         let taken = self.legs.values().any(|voice| voice.port == port);
@@ -143,6 +155,8 @@ impl Voices {
             plays: 0,
             digits: Vec::new(),
             recording: None,
+            timeout: None,
+            silent_at: None,
         };
         self.legs.insert(leg, voice);
     }
@@ -176,7 +190,32 @@ impl Voices {
             _ => None,
         });
         let longest = self.legs.values().filter_map(|voice| voice.recording.map(|(_, _, until)| until));
-        ends.chain(longest).min()
+        let silences = self.legs.values().filter_map(|voice| voice.silent_at);
+        ends.chain(longest).chain(silences).min()
+    }
+
+    /// Says of each leg whose peer should speak whether he is heard: `is_heard` by his host and our port.
+    pub fn listen(&mut self, now: Instant, is_heard: impl Fn(IpAddr, u16) -> bool) {
+        for voice in self.legs.values_mut() {
+            let (Some(timeout), Some(remote)) = (voice.timeout, &voice.remote) else { continue };
+            if is_heard(remote.remote.ip(), voice.port) {
+                voice.silent_at = None;
+            } else {
+                voice.silent_at = voice.silent_at.or(Some(now + timeout));
+            }
+        }
+    }
+
+    /// A worker falls over; how many legs it had.
+    pub fn kill(&mut self, worker: usize) -> usize {
+        let lost: Vec<LegKey> =
+            self.legs.iter().filter(|(_, voice)| voice.worker == worker).map(|(&leg, _)| leg).collect();
+        for &leg in &lost {
+            self.legs.remove(&leg);
+            self.gone.insert(leg);
+            self.events.push(Event::Removed { leg, stats: Box::default() });
+        }
+        lost.len()
     }
 
     /// Time passed.
@@ -194,6 +233,14 @@ impl Voices {
             self.legs.iter().filter(|(_, voice)| is_full(voice)).map(|(&leg, _)| leg).collect();
         for leg in full {
             self.end_recording(now, leg);
+        }
+        for (&leg, voice) in &mut self.legs {
+            if voice.silent_at.is_some_and(|at| at <= now) {
+                // Once.
+                (voice.silent_at, voice.timeout) = (None, None);
+                self.faults.insert(Fault::RtpLost);
+                self.events.push(Event::Silent { leg });
+            }
         }
     }
 

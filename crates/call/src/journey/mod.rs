@@ -438,12 +438,22 @@ impl Journey {
             return;
         }
         core.count("broken", "port");
+        self.mute(core, now, leg, "port");
+    }
+
+    /// The media of a leg are gone: its worker fell over.
+    pub(crate) fn media_lost(&mut self, core: &mut Core, now: Instant, leg: LegKey) {
+        self.mute(core, now, leg, "media-lost");
+    }
+
+    /// A leg that has no media is of no use: the caller's ends the call, another one is lost to it.
+    fn mute(&mut self, core: &mut Core, now: Instant, leg: LegKey, why: &str) {
         if leg == self.caller {
             let farewell = Farewell::Busy(core.settings.limits.retry_after_s);
-            return self.finish(core, now, StepKind::Ended, "port", &farewell);
+            return self.finish(core, now, StepKind::Ended, why, &farewell);
         }
         if core.is_up(leg) {
-            return self.peer_lost(core, now, leg, "port");
+            return self.peer_lost(core, now, leg, why);
         }
         core.part(now, leg, &Farewell::Normal);
         self.leg_failed(core, now, leg, 503);

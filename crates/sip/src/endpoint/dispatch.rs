@@ -47,7 +47,7 @@ impl Endpoint {
     }
 
     fn on_request(&mut self, now: Instant, message: &Message, flow: Flow) {
-        let Some(request) = Request::new(&self.layer, message, flow) else { return };
+        let Some(mut request) = Request::new(&self.layer, now, message, flow) else { return };
         if let Some(count) = self.layer.counters.requests_in.get_mut(method_index(request.method)) {
             *count += 1;
         }
@@ -59,12 +59,12 @@ impl Endpoint {
         }
         match request.method {
             Method::Cancel => self.on_cancel(now, &request),
-            _ if message.to_tag().is_some() => self.in_dialog(now, &request),
+            _ if message.to_tag().is_some() => self.in_dialog(now, &mut request),
             _ => self.out_of_dialog(now, &request),
         }
     }
 
-    fn in_dialog(&mut self, now: Instant, r: &Request<'_>) {
+    fn in_dialog(&mut self, now: Instant, r: &mut Request<'_>) {
         let found = r.message.to_tag().and_then(unhex).and_then(|tag| self.by_tag.get(&tag).copied());
         let Some(key) =
             found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.dialog.matches(r.message)))
@@ -76,6 +76,8 @@ impl Endpoint {
             return;
         };
         let Some(leg) = self.legs.get_mut(&key) else { return };
+        r.within = Some(leg.dialog.local_tag);
+        let r = &*r;
         if matches!(leg.state, State::Outgoing(_)) {
             // Its early dialogs take no requests of the callee's: we offer nothing that needs one.
             return self.refuse(r, 481);
@@ -221,8 +223,18 @@ impl Endpoint {
         true
     }
 
-    /// Refuses without keeping anything (RFC 3261 §8.2.7). The tag is the same each time.
+    /// Refuses. Outside of dialogs without keeping anything (RFC 3261 §8.2.7), the tag is the same each
+    /// time; within one with state, because a repetition must get the same answer (RFC 3261 §17.2) though
+    /// the dialog has moved on.
     pub(crate) fn refuse_with(&mut self, r: &Request<'_>, code: u16, lines: &Lines) {
+        if let Some(tag) = r.within
+            && self.layer.room(r.source()).is_ok()
+        {
+            let invite = *r.method == Method::Invite;
+            self.layer.serve_quietly(r.id, r.reply, r.source(), r.head(tag), invite);
+            self.layer.respond(r.at, r.id, &Answer::with(code, lines.as_bytes()));
+            return;
+        }
         let tag = self.layer.keyed(("stateless tag", r.message.call_id(), r.message.from_tag(), r.source()));
         let head = r.head(tag);
         self.layer.respond_stateless(&r.reply, &head, &Answer::with(code, lines.as_bytes()));

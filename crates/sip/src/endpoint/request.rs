@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use base::Instant;
 use bytes::Bytes;
 
 use super::Flow;
@@ -22,18 +23,23 @@ pub(crate) struct Request<'a> {
     pub(crate) id: u64,
     /// The INVITE transaction that an ACK or CANCEL is about.
     pub(crate) invite_id: u64,
+    /// When it came.
+    pub(crate) at: Instant,
+    /// Our tag, once the dialog that it belongs to is known.
+    pub(crate) within: Option<u64>,
 }
 
 impl<'a> Request<'a> {
     /// `None` for a message that is no request.
-    pub(crate) fn new(layer: &Layer, message: &'a Message, flow: Flow) -> Option<Self> {
+    pub(crate) fn new(layer: &Layer, at: Instant, message: &'a Message, flow: Flow) -> Option<Self> {
         let method = message.method()?;
         let via = message.via_top().ok()?;
         let id = |method: &[u8]| transaction_id(layer, message, &via, method, flow.remote.ip());
         let invite_id = id(b"INVITE");
         let own_id =
             if matches!(method, Method::Invite | Method::Ack) { invite_id } else { id(method.as_bytes()) };
-        Some(Request { message, method, flow, reply: reply_flow(&via, flow), id: own_id, invite_id })
+        let reply = reply_flow(&via, flow);
+        Some(Request { message, method, flow, reply, id: own_id, invite_id, at, within: None })
     }
 
     pub(crate) fn source(&self) -> IpAddr {

@@ -127,6 +127,23 @@ impl Layer {
         self.insert_server(id, ServerTransaction { flow, source, leg, head, machine, merged: None });
     }
 
+    /// Begins a server transaction for a request that is refused at once: no 100 goes before the refusal.
+    pub(crate) fn serve_quietly(
+        &mut self,
+        id: u64,
+        flow: Flow,
+        source: core::net::IpAddr,
+        head: Bytes,
+        invite: bool,
+    ) {
+        let machine = if invite {
+            Machine::Invite(InviteServer::Proceeding(Bytes::new()))
+        } else {
+            Machine::Other(Server::Trying)
+        };
+        self.insert_server(id, ServerTransaction { flow, source, leg: None, head, machine, merged: None });
+    }
+
     fn insert_server(&mut self, id: u64, transaction: ServerTransaction) {
         self.count_source(transaction.source);
         if transaction.flow.protocol.is_reliable() {

@@ -1,21 +1,27 @@
 //! The simulated world: the switch, its distributor, phones, a carrier, a network and a clock that
-//! jumps to whatever comes next. After every step the invariants are checked.
+//! jumps to whatever comes next. After every step the oracles look. Scripts are written with what is
+//! here; [`drive`] lets time pass, [`check`] says what must hold, [`harm`] what can go wrong.
 
-use std::collections::BTreeMap;
+mod check;
+mod drive;
+mod harm;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use base::{CallKey, Duration, Instant, LegKey, Pii, Rng, Seed, UnixMillis, WallClock};
-use bytes::Bytes;
 use call::directory::Customer;
 use call::message::{Callback, Recording};
 use call::record::CallRecord;
 use call::view::Notice;
-use call::{Input, Local, Output, Settings};
-use sip::{Flow, Protocol};
+use call::{Input, Local, Settings};
 
+use crate::fault::Fault;
 use crate::house::{self, CARRIER, CARRIER_B, SWITCH};
 use crate::net::{Net, Packet, Weather};
+use crate::oracle::{QueueOracle, StuckOracle, WireOracle};
 use crate::phone::{LineId, LineState, Phone};
+use crate::trace::Trace;
 use crate::voices::Voices;
 
 /// How the directory behaves.
@@ -23,6 +29,8 @@ use crate::voices::Voices;
 pub enum Directory {
     /// Answers at once.
     Prompt,
+    /// Answers after at most this.
+    Slow(Duration),
     /// Never answers.
     Silent,
 }
@@ -34,6 +42,37 @@ pub enum BackEnd {
     Answers,
     /// Fails.
     Fails,
+    /// Answers with values after at most this.
+    Slow(Duration),
+    /// Never answers.
+    Silent,
+}
+
+/// What the switch will hear later.
+#[derive(Debug)]
+enum Later {
+    Input(Box<Input>),
+    Record(Box<CallRecord>),
+}
+
+/// Who watches.
+#[derive(Debug, Default)]
+struct Oracles {
+    wire: WireOracle,
+    queue: QueueOracle,
+    stuck: StuckOracle,
+    /// When the slow ones looked last.
+    swept: Instant,
+}
+
+/// The process stands still.
+#[derive(Debug, Default)]
+struct Standstill {
+    until: Option<Instant>,
+    /// What arrives meanwhile.
+    held: Vec<Packet>,
+    /// How long it stood still in all.
+    total: Duration,
 }
 
 /// A line of a phone: the phone's address and the line's number.
@@ -69,6 +108,17 @@ pub struct World {
     pub drained: bool,
     /// Steps taken.
     pub steps: u64,
+    /// How long the store takes for a record at most.
+    pub store_delay: Duration,
+    /// What has gone wrong so far.
+    pub faults: BTreeSet<Fault>,
+    /// The story as it happens, if anybody wants it.
+    pub trace: Trace,
+    limits: call::settings::Limits,
+    oracles: Oracles,
+    standstill: Standstill,
+    later: BTreeMap<(Instant, u64), Later>,
+    later_count: u64,
     rng: Rng,
 }
 
@@ -89,6 +139,7 @@ impl World {
     pub fn with(seed: u64, settings: Settings, agents: usize) -> World {
         let mut rng = Rng::new(Seed([seed, 0x5eed]));
         let wall = WallClock { epoch: UnixMillis(1_795_300_000_000) };
+        let limits = settings.limits;
         let local = Local::new(settings, rng.next_seed(), CallKey::first(wall.epoch.0), wall);
         let mut phones = BTreeMap::new();
         for agent in 0..agents {
@@ -115,6 +166,14 @@ impl World {
             notices: Vec::new(),
             drained: false,
             steps: 0,
+            store_delay: Duration::ZERO,
+            faults: BTreeSet::new(),
+            trace: Trace::default(),
+            limits,
+            oracles: Oracles::default(),
+            standstill: Standstill::default(),
+            later: BTreeMap::new(),
+            later_count: 0,
             rng,
         }
     }
@@ -177,9 +236,10 @@ impl World {
         #[expect(clippy::expect_used, reason = "a script that names a phone which is not there is wrong")]
         let phone = self.phones.get_mut(&address).expect("a phone at the address");
         let done = act(phone, self.now);
-        let out = phone.take_out();
+        let (out, from, at) = (phone.take_out(), phone.address, self.now + phone.habits.pause);
         for bytes in out {
-            self.net.send(self.now, Packet { from: address, to: SWITCH, bytes });
+            self.trace.packet(at, &self.phones, from, SWITCH, &bytes);
+            self.net.send(at, Packet { from, to: SWITCH, bytes });
         }
         done
     }
@@ -245,136 +305,6 @@ impl World {
             }
         }
         true
-    }
-
-    fn next(&self) -> Option<Instant> {
-        let phones = self.phones.values().filter_map(Phone::next);
-        let switch = self.local.poll_timeout().map(|(at, _)| at);
-        phones.chain(switch).chain(self.net.next()).chain(self.voices.next()).min()
-    }
-
-    fn step(&mut self, at: Instant) {
-        self.now = self.now.max(at);
-        self.steps += 1;
-        if self.local.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
-            self.local.handle_timeout(self.now);
-            self.drive();
-        }
-        if let Some(packet) = self.net.arrive(self.now) {
-            self.deliver(packet);
-        }
-        self.voices.wake(self.now);
-        self.drive();
-        let due: Vec<SocketAddr> = self
-            .phones
-            .iter()
-            .filter(|(_, p)| p.next().is_some_and(|at| at <= self.now))
-            .map(|(a, _)| *a)
-            .collect();
-        for address in due {
-            self.with_phone(address, |phone, now| phone.wake(now));
-        }
-        self.check();
-    }
-
-    fn deliver(&mut self, packet: Packet) {
-        if packet.to != SWITCH {
-            if self.phones.contains_key(&packet.to) {
-                self.with_phone(packet.to, |phone, now| phone.receive(now, &packet.bytes));
-            }
-            return;
-        }
-        let flow = Flow { protocol: Protocol::Udp, local: SWITCH, remote: packet.from, connection: 0 };
-        let input = sip::Input::Received { flow, bytes: Bytes::from(packet.bytes) };
-        self.local.handle(self.now, Input::Sip(input));
-        self.drive();
-    }
-
-    /// Carries out what the switch asks for, until it asks for nothing more.
-    fn drive(&mut self) {
-        loop {
-            while let Some(output) = self.local.poll_output() {
-                self.carry_out(output);
-            }
-            let events = core::mem::take(&mut self.voices.events);
-            if events.is_empty() {
-                break;
-            }
-            for event in events {
-                self.local.handle(self.now, Input::Media(event));
-            }
-        }
-    }
-
-    fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Sip(sip::Output::Send { remote, bytes, .. }) => {
-                self.net.send(self.now, Packet { from: SWITCH, to: remote, bytes: bytes.to_vec() });
-            }
-            Output::Sip(sip::Output::Resolve { query, host, port, .. }) => {
-                let address = host.parse().map(|ip| SocketAddr::new(ip, port.unwrap_or(5060)));
-                let targets = address
-                    .map(|remote| sip::Target { protocol: Protocol::Udp, remote })
-                    .into_iter()
-                    .collect();
-                self.local.handle(self.now, Input::Sip(sip::Input::Resolved { query, targets }));
-            }
-            Output::Media { worker, command } => self.voices.obey(self.now, worker, command),
-            Output::Lookup { call, number } if self.directory == Directory::Prompt => {
-                let found = self.customers.get(number.reveal()).cloned().map(Box::new);
-                self.local.handle(self.now, Input::Customer { call, found });
-            }
-            Output::Hook { call, token, .. } => {
-                let result = match self.back_end {
-                    BackEnd::Answers => Ok(vec![("balance_fen".to_owned(), Pii::new("12345".to_owned()))]),
-                    BackEnd::Fails => Err(ivr::HookFailure::Timeout),
-                };
-                self.local.handle(self.now, Input::HookDone { call, token, result });
-            }
-            Output::Record(record) => self.records.push(*record),
-            Output::Callback(callback) => self.callbacks.push(*callback),
-            Output::Recording(recording) => self.recordings.push(*recording),
-            Output::Notice(notice) => self.notices.push(notice),
-            Output::Drained => self.drained = true,
-            Output::Lookup { .. } | Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) => {}
-        }
-    }
-
-    /// Checks what must hold at every instant.
-    ///
-    /// # Panics
-    /// When it does not: the run is worthless from here on.
-    #[expect(clippy::panic, reason = "an oracle's only way to speak")]
-    pub fn check(&self) {
-        if let Err(violation) = self.local.switch().check_invariants() {
-            panic!("{} after {} steps: {violation:?}", self.now, self.steps);
-        }
-        if let Err(violation) = self.local.engine().check_invariants() {
-            panic!("{} after {} steps: {violation:?}", self.now, self.steps);
-        }
-        assert!(self.voices.nonsense.is_empty(), "{}: {:?}", self.now, self.voices.nonsense);
-    }
-
-    /// After the last call: waits until nothing more can be on its way, then looks for anything left.
-    ///
-    /// # Panics
-    /// When something is left: a call, a leg, a port, an agent who is reserved, a line that is up.
-    pub fn rest(&mut self) {
-        self.run(Duration::from_secs(120));
-        let left = self.local.switch().remains();
-        assert_eq!(left, call::Remains::default(), "left over at {}", self.now);
-        assert!(self.voices.legs.is_empty(), "media legs left: {:?}", self.voices.legs);
-        for phone in self.phones.values() {
-            let open = phone.lines.iter().find(|line| !matches!(line.state, LineState::Over(_)));
-            assert!(open.is_none(), "{} has a line that nobody ended: {open:?}", phone.user);
-        }
-        for agent in self.local.engine().agents() {
-            let stuck =
-                matches!(agent.state, acd::AgentState::Reserved { .. } | acd::AgentState::Talking { .. });
-            assert!(!stuck, "{agent:?} is stuck");
-        }
-        let keys: std::collections::BTreeSet<_> = self.records.iter().map(|record| record.key).collect();
-        assert_eq!(keys.len(), self.records.len(), "a call has two records");
     }
 
     /// The words of a record's steps.
