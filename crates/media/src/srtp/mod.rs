@@ -78,6 +78,15 @@ impl MasterKey {
     }
 }
 
+/// What offer and answer agreed on, both ways.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keys {
+    /// The peer's, under which he sends.
+    pub receive: MasterKey,
+    /// Ours.
+    pub send: MasterKey,
+}
+
 /// Why a packet was not opened or protected. The packet's bytes are lost then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
