@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing for: build | demo | test. Says what it does; does nothing when all is there.
 set -euo pipefail
 
-build="build-essential lld pkg-config"
+build="build-essential cmake lld pkg-config"
 demo="$build espeak-ng sox asterisk-core-sounds-en-wav curl iproute2 jq"
 test="$demo sip-tester baresip-core postgresql-15 libcap2-bin"
 

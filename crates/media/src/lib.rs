@@ -13,6 +13,7 @@ pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod srtp;
 
 pub use codec::Codec;
 pub use dtmf::Digit;

@@ -43,6 +43,15 @@ pub fn is_rtcp(packet: &[u8]) -> bool {
 /// Checks version, CSRC count, extension and padding against the packet's length.
 #[inline]
 pub fn parse(packet: &[u8]) -> Result<Packet, Malformed> {
+    let (header, start) = header(packet)?;
+    let has_padding = packet.first().is_some_and(|flags| flags & 0x20 != 0);
+    let end = if has_padding { end_of_payload(packet).ok_or(Malformed)? } else { packet.len() };
+    if start <= end { Ok(Packet { header, payload: start..end }) } else { Err(Malformed) }
+}
+
+/// The header's fields and its bytes, CSRCs and extension included. What follows may be encrypted.
+#[inline]
+pub fn header(packet: &[u8]) -> Result<(Header, usize), Malformed> {
     let (&fixed, _) = packet.split_first_chunk::<HEADER_BYTES>().ok_or(Malformed)?;
     let [flags, marker_and_type, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = fixed;
     if flags >> 6 != 2 {
@@ -55,32 +64,26 @@ pub fn parse(packet: &[u8]) -> Result<Packet, Malformed> {
         timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
         ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
     };
-    if flags & 0x3F == 0 {
-        // No padding, extension, CSRC: nearly every packet.
-        return Ok(Packet { header, payload: HEADER_BYTES..packet.len() });
-    }
-    let payload = payload_range(flags, packet).ok_or(Malformed)?;
-    Ok(Packet { header, payload })
+    // Nearly every packet has neither CSRCs nor an extension.
+    let bytes = if flags & 0x1F == 0 { HEADER_BYTES } else { long_header(flags, packet).ok_or(Malformed)? };
+    if bytes <= packet.len() { Ok((header, bytes)) } else { Err(Malformed) }
 }
 
-/// Where the payload lies when the header says that it is not alone.
-fn payload_range(flags: u8, packet: &[u8]) -> Option<Range<usize>> {
-    let mut start = HEADER_BYTES.checked_add(usize::from(flags & 0x0F).checked_mul(4)?)?;
-    if flags & 0x10 != 0 {
-        let words = packet.get(start.checked_add(2)?..)?.first_chunk::<2>()?;
-        let extension = usize::from(u16::from_be_bytes(*words)).checked_mul(4)?;
-        start = start.checked_add(4)?.checked_add(extension)?;
+/// Bytes of a header with CSRCs or an extension.
+fn long_header(flags: u8, packet: &[u8]) -> Option<usize> {
+    let start = HEADER_BYTES.checked_add(usize::from(flags & 0x0F).checked_mul(4)?)?;
+    if flags & 0x10 == 0 {
+        return Some(start);
     }
-    let mut end = packet.len();
-    if flags & 0x20 != 0 {
-        // The last byte counts the padding, itself included, so 0 is a lie.
-        let padding = usize::from(*packet.last()?);
-        if padding == 0 {
-            return None;
-        }
-        end = end.checked_sub(padding)?;
-    }
-    (start <= end).then_some(start..end)
+    let words = packet.get(start.checked_add(2)?..)?.first_chunk::<2>()?;
+    let extension = usize::from(u16::from_be_bytes(*words)).checked_mul(4)?;
+    start.checked_add(4)?.checked_add(extension)
+}
+
+/// Where the payload ends and the padding begins, which counts itself in its last byte: 0 is a lie.
+fn end_of_payload(packet: &[u8]) -> Option<usize> {
+    let padding = usize::from(*packet.last()?);
+    if padding == 0 { None } else { packet.len().checked_sub(padding) }
 }
 
 /// The header as it goes on the wire.

@@ -138,6 +138,12 @@ counters! {
     drops_malformed,
     /// Dropped: from the peer's address with another stream's source.
     drops_wrong_ssrc,
+    /// Dropped: SRTP whose tag does not fit its key, or plain RTP where SRTP was agreed on.
+    drops_forged,
+    /// Dropped: SRTP that came before.
+    drops_replayed,
+    /// Not sent: SRTP refused to protect it.
+    drops_unprotected,
     /// Dropped: the listener's codec is another and not one we convert to.
     drops_untranslatable,
     /// Dropped: duplicates, and packets older than a change of source.
@@ -165,7 +171,7 @@ type Shown = fn(&Counters) -> &Counter;
 type Source = fn(&media::relay::Counters) -> u64;
 
 /// Where each counter of the relay is shown.
-const RELAY: [(Shown, Source); 14] = [
+const RELAY: [(Shown, Source); 17] = [
     (|shown| &shown.rtp_in, |relay| relay.packets_in),
     (|shown| &shown.rtp_out, |relay| relay.packets_out),
     (|shown| &shown.rtcp_in, |relay| relay.rtcp_in),
@@ -173,6 +179,9 @@ const RELAY: [(Shown, Source); 14] = [
     (|shown| &shown.drops_stranger, |relay| relay.strangers),
     (|shown| &shown.drops_malformed, |relay| relay.malformed),
     (|shown| &shown.drops_wrong_ssrc, |relay| relay.wrong_ssrc),
+    (|shown| &shown.drops_forged, |relay| relay.forged),
+    (|shown| &shown.drops_replayed, |relay| relay.replayed),
+    (|shown| &shown.drops_unprotected, |relay| relay.unprotected),
     (|shown| &shown.drops_untranslatable, |relay| relay.untranslatable),
     (|shown| &shown.drops_stale, |relay| relay.stale.wrapping_add(relay.no_leg)),
     (|shown| &shown.drops_digits, |relay| relay.digits_dropped),

@@ -8,6 +8,7 @@ use base::{LegKey, Pii};
 
 use super::stats::LegStats;
 use crate::sdp::Negotiated;
+use crate::srtp::Keys;
 use crate::{Codec, Digit, Prompt};
 
 /// What a relay must do. A command about a leg that is not (or no longer) there is ignored and counted.
@@ -33,6 +34,15 @@ pub enum Command {
         /// Report [`Event::Silent`] after so long without a packet from the peer, unless the call is held:
         /// telephones that hold mostly send nothing.
         timeout: Option<Duration>,
+    },
+    /// Signalling agreed on SRTP, or no longer does (`None`). Comes before the `SetRemote` that it belongs to:
+    /// from here on nothing readable leaves the leg, and nothing unauthentic is listened to. The same keys
+    /// again change nothing.
+    Secure {
+        /// Which leg.
+        leg: LegKey,
+        /// Both directions' keys.
+        keys: Option<Box<Keys>>,
     },
     /// Joins two voices. Ends what plays on either leg within one packet.
     Bridge {
@@ -109,6 +119,7 @@ impl Command {
         match self {
             Command::AddLeg { leg, .. }
             | Command::SetRemote { leg, .. }
+            | Command::Secure { leg, .. }
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
             | Command::Play { leg, .. }

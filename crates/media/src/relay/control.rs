@@ -7,6 +7,7 @@ use base::{Instant, LegKey};
 
 use super::command::{BindFailure, Command, Event};
 use super::leg::{Agreed, Leg};
+use super::secure::Secure;
 use super::{DIGITS_MAX, Place, Relay, Slot};
 use crate::sdp::Negotiated;
 
@@ -21,6 +22,12 @@ impl Relay {
             Command::AddLeg { .. } => {}
             Command::SetRemote { negotiated, learn_from, timeout, .. } => {
                 self.set_remote(now, slot, &negotiated, &learn_from, timeout);
+            }
+            Command::Secure { keys, .. } => {
+                if let Some(leg) = self.leg_mut(slot) {
+                    let before = leg.secure.take();
+                    leg.secure = keys.map(|keys| Secure::agree(before, &keys));
+                }
             }
             Command::Bridge { b, .. } => match self.slot(b) {
                 Some(other) if other != slot => self.bridge(slot, other),

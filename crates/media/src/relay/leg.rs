@@ -9,6 +9,7 @@ use super::incoming::{Heard, Incoming};
 use super::outgoing::Outgoing;
 use super::player::Player;
 use super::recorder::Recorder;
+use super::secure::Secure;
 use super::source::Source;
 use super::stats::LegStats;
 use crate::codec::RTP_CLOCK_HZ;
@@ -81,11 +82,13 @@ impl Agreed {
 }
 
 /// One leg of a relay.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Leg {
     pub(super) key: LegKey,
     /// `None` before the first `SetRemote`.
     pub(super) agreed: Option<Agreed>,
+    /// SRTP, if agreed on.
+    pub(super) secure: Option<Box<Secure>>,
     /// The leg bridged to, by its place.
     pub(super) peer: Option<u32>,
     pub(super) incoming: Option<Incoming>,
@@ -134,6 +137,7 @@ impl Leg {
         Leg {
             key,
             agreed: None,
+            secure: None,
             peer: None,
             incoming: None,
             epoch: 0,

@@ -12,6 +12,7 @@ mod outgoing;
 mod player;
 mod receive;
 mod recorder;
+mod secure;
 mod source;
 mod stats;
 mod tick;

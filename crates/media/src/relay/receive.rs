@@ -11,11 +11,13 @@ use super::incoming::{Incoming, Verdict};
 use super::leg::{Leg, Payload};
 use super::outgoing::Feed;
 use super::recorder::Kept;
+use super::secure::{self, Secure, Wire};
 use super::source::Admission;
 use super::{Channel, Counters, Relay, Sink, Slot};
 use crate::codec::{Conversion, conversion};
 use crate::dtmf::Press;
 use crate::rtp::Header;
+use crate::srtp::Refused;
 use crate::{dtmf, rtcp, rtp};
 
 /// A packet that the peer really sent, for whoever listens to him.
@@ -64,7 +66,7 @@ impl Relay {
 
     /// Decides whether the packet is the peer's, and notes what it tells.
     #[inline]
-    fn admit(&mut self, now: Instant, slot: Slot, from: SocketAddr, packet: &[u8]) -> Option<Passed> {
+    fn admit(&mut self, now: Instant, slot: Slot, from: SocketAddr, packet: &mut [u8]) -> Option<Passed> {
         let counters = &mut self.counters;
         let place = self.places.get_mut(slot.index())?;
         let leg = match &mut place.leg {
@@ -182,11 +184,11 @@ impl Relay {
             return;
         };
         header.payload_type = payload_type;
-        counters.packets_out = counters.packets_out.saturating_add(1);
-        out.send(slot, Channel::Rtp, address, &rtp::write(&header), payload);
+        let wire = Wire { slot, channel: Channel::Rtp, to: address };
+        counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
     }
 
-    fn receive_rtcp(&mut self, now: Instant, slot: Slot, channel: Channel, from: SocketAddr, packet: &[u8]) {
+    fn receive_rtcp(&mut self, now: Instant, slot: Slot, channel: Channel, from: SocketAddr, packet: &mut [u8]) {
         let counters = &mut self.counters;
         let Some(place) = self.places.get_mut(slot.index()) else { return };
         let leg = match &mut place.leg {
@@ -197,7 +199,7 @@ impl Relay {
             }
         };
         match leg.identify_report(channel, from, packet) {
-            Ok(()) => {
+            Ok(packet) => {
                 counters.rtcp_in = counters.rtcp_in.saturating_add(1);
                 // Cannot fail: it was read whole before.
                 let _ = rtcp::read(packet, |item| leg.reported(now, item));
@@ -214,6 +216,7 @@ enum Dropped {
     Malformed,
     WrongSsrc,
     Stale,
+    Refused(Refused),
 }
 
 /// A packet of the peer's.
@@ -227,15 +230,29 @@ struct Known {
     receives: bool,
 }
 
+/// The packet as it was before it was protected, where keys were agreed on.
+#[inline]
+fn open<'a>(
+    secure: &mut Option<Box<Secure>>,
+    is_report: bool,
+    packet: &'a mut [u8],
+) -> Result<&'a [u8], Dropped> {
+    let Some(secure) = secure else { return Ok(packet) };
+    let length = secure.open(is_report, packet).map_err(Dropped::Refused)?;
+    packet.get(..length).ok_or(Dropped::Malformed)
+}
+
 impl Leg {
     /// Whose packet is it? The address first: a stranger costs no more than the comparison.
     #[inline]
-    fn identify(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Result<Known, Dropped> {
+    fn identify(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Result<Known, Dropped> {
         // Before signalling named anybody, everybody is a stranger.
         let agreed = self.agreed.as_mut().ok_or(Dropped::Stranger)?;
         if !agreed.source.may_be(from) {
             return Err(Dropped::Stranger);
         }
+        // Nothing is learned from a packet before its tag fits.
+        let packet = open(&mut self.secure, false, packet)?;
         let rtp::Packet { header, payload } = rtp::parse(packet).map_err(|_| Dropped::Malformed)?;
         let kind = match agreed.payloads.get(usize::from(header.payload_type)) {
             None | Some(Payload::Unknown) => return Err(Dropped::Malformed),
@@ -291,7 +308,12 @@ impl Leg {
 
     /// Whose report is it? Reports on the voice port are only for who agreed to that; the whole packet
     /// must be sound before any of it is believed.
-    fn identify_report(&mut self, channel: Channel, from: SocketAddr, packet: &[u8]) -> Result<(), Dropped> {
+    fn identify_report<'a>(
+        &mut self,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &'a mut [u8],
+    ) -> Result<&'a [u8], Dropped> {
         let agreed = self.agreed.as_mut().ok_or(Dropped::Stranger)?;
         if !agreed.source.may_report(from) {
             return Err(Dropped::Stranger);
@@ -299,9 +321,10 @@ impl Leg {
         if channel == Channel::Rtp && !agreed.muxed {
             return Err(Dropped::Malformed);
         }
+        let packet = open(&mut self.secure, true, packet)?;
         let sender = rtcp::read(packet, |_| {}).map_err(|_| Dropped::Malformed)?;
         match agreed.source.admit_rtcp(from, sender) {
-            Admission::Peer | Admission::PeerLocked | Admission::PeerRenamed => Ok(()),
+            Admission::Peer | Admission::PeerLocked | Admission::PeerRenamed => Ok(packet),
             Admission::Stranger => Err(Dropped::Stranger),
             Admission::WrongSsrc => Err(Dropped::WrongSsrc),
         }
@@ -314,6 +337,11 @@ impl Leg {
             Dropped::Malformed => (Some(&mut self.counted.malformed), &mut counters.malformed),
             Dropped::WrongSsrc => (None, &mut counters.wrong_ssrc),
             Dropped::Stale => (None, &mut counters.stale),
+            Dropped::Refused(Refused::Malformed) => (Some(&mut self.counted.malformed), &mut counters.malformed),
+            Dropped::Refused(Refused::Replayed) => (None, &mut counters.replayed),
+            Dropped::Refused(Refused::Forged | Refused::Exhausted | Refused::TooManyStreams) => {
+                (None, &mut counters.forged)
+            }
         };
         for count in mine.into_iter().chain([all]) {
             *count = count.saturating_add(1);

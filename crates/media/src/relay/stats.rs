@@ -56,6 +56,12 @@ pub struct Counters {
     pub malformed: u64,
     /// Dropped: the address was right, the SSRC was not.
     pub wrong_ssrc: u64,
+    /// Dropped: SRTP whose tag does not fit its key, or plain RTP where SRTP was agreed on.
+    pub forged: u64,
+    /// Dropped: SRTP that came before.
+    pub replayed: u64,
+    /// Not sent: SRTP refused to protect it (its number or its key is used up).
+    pub unprotected: u64,
     /// Dropped: the listener's codec is another and we do not convert between the two.
     pub untranslatable: u64,
     /// Dropped: duplicates, and packets from before a source change.
@@ -78,4 +84,13 @@ pub struct Counters {
     pub recordings_refused: u64,
     /// Unimportant events dropped at the queue's limit.
     pub events_dropped: u64,
+}
+
+impl Counters {
+    /// Counts a voice packet that left, or could not be protected.
+    #[inline]
+    pub(super) const fn sent(&mut self, was_sent: bool) {
+        let count = if was_sent { &mut self.packets_out } else { &mut self.unprotected };
+        *count = count.saturating_add(1);
+    }
 }

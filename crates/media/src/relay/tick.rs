@@ -5,6 +5,7 @@ use base::{Duration, Instant};
 use super::command::Event;
 use super::leg::{Agreed, Leg};
 use super::player::Frame;
+use super::secure::{self, Wire};
 use super::wheel::PHASES;
 use super::{Channel, Counters, Relay, Sink, Slot};
 use crate::codec::FRAME_BYTES;
@@ -155,8 +156,7 @@ fn report(leg: &mut Leg, slot: Slot, now: Instant, out: &mut impl Sink) -> bool 
     let block = leg.report_block(now);
     let report = rtcp::write(leg.outgoing.ssrc(), sender.as_ref(), block.as_ref(), &leg.cname);
     let channel = if muxed { Channel::Rtp } else { Channel::Rtcp };
-    out.send(slot, channel, to, report.as_bytes(), &[]);
-    true
+    secure::send_report(&mut leg.secure, Wire { slot, channel, to }, report.as_bytes(), out)
 }
 
 /// One leg's 20 ms that begin at `at`: keys first, then what plays, then silence.
@@ -187,8 +187,9 @@ fn tick_leg(
                 if let Some(to) = to {
                     let octets = packet.payload.len();
                     let header = leg.outgoing.event(packet.marker, payload_type, packet.timestamp, octets);
-                    counters.packets_out = counters.packets_out.saturating_add(1);
-                    out.send(slot, Channel::Rtp, to, &rtp::write(&header), &packet.payload);
+                    let wire = Wire { slot, channel: Channel::Rtp, to };
+                    let sent = secure::send(&mut leg.secure, wire, &rtp::write(&header), &packet.payload, out);
+                    counters.sent(sent);
                 }
                 return ticked;
             }
@@ -210,8 +211,8 @@ fn tick_leg(
     }
     if let Some(to) = to {
         let header = leg.outgoing.local(at, kind, agreed.payload_type, payload.len());
-        counters.packets_out = counters.packets_out.saturating_add(1);
-        out.send(slot, Channel::Rtp, to, &rtp::write(&header), payload);
+        let wire = Wire { slot, channel: Channel::Rtp, to };
+        counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
     }
     ticked
 }
