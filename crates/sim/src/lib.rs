@@ -3,6 +3,7 @@
 //! A [`World`] is a switch with its distributor, a carrier, agents' phones and a network, under a clock
 //! that jumps to whatever comes next. Same seed, same world. `cargo run -p sim -- --seed 7` lives one.
 
+pub mod centre;
 pub mod chaos;
 pub mod digest;
 pub mod fault;
