@@ -22,10 +22,9 @@ struct House {
 impl House {
     fn new(policy: PolicyKind) -> House {
         let agent = |key| AgentConfig {
-            key: AgentKey(key),
-            name: "agent".into(),
             skills: vec![(SkillKey((key % 8) as u16), 8), (SkillKey((key % 3) as u16 + 8), 5)],
             queues: vec![QueueKey(0), QueueKey(1)],
+            ..AgentConfig::new(AgentKey(key), "agent")
         };
         let config = Config {
             queues: vec![QueueConfig::new(QueueKey(0), "vip"), QueueConfig::new(QueueKey(1), "general")],

@@ -5,7 +5,8 @@
 pub enum AgentChoice {
     /// Who has been free longest.
     LongestIdle,
-    /// Who has the fewest queues and skills besides, so that the versatile stay free for others.
+    /// Who has the fewest queues and skills besides, so that the versatile stay free for others; between equals
+    /// the best at the skills asked for.
     #[default]
     FewestOtherSkills,
     /// Who is best at the skills asked for.
@@ -14,6 +15,10 @@ pub enum AgentChoice {
     FewestCalls,
     /// Who was rung longest ago.
     RoundRobin,
+    /// Who has worked the smallest share of his time of late.
+    LeastOccupied,
+    /// Several at once, those free longest; the first to pick up has the call.
+    RingAll,
 }
 
 impl AgentChoice {
@@ -24,6 +29,8 @@ impl AgentChoice {
         AgentChoice::SkillLevel,
         AgentChoice::FewestCalls,
         AgentChoice::RoundRobin,
+        AgentChoice::LeastOccupied,
+        AgentChoice::RingAll,
     ];
 
     /// The name in configs.
@@ -34,6 +41,8 @@ impl AgentChoice {
             AgentChoice::SkillLevel => "skill-level",
             AgentChoice::FewestCalls => "fewest-calls",
             AgentChoice::RoundRobin => "round-robin",
+            AgentChoice::LeastOccupied => "least-occupied",
+            AgentChoice::RingAll => "ring-all",
         }
     }
 

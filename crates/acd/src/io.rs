@@ -1,9 +1,11 @@
 //! What goes into the engine and what comes out of it. Plain values: the engine may run in another process.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Duration, Instant, QueueKey, TierKey};
+use base::{AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, TierKey};
 
+use crate::callback::{CallbackState, Promise};
 use crate::config::{Config, OverflowTarget};
 use crate::decision::Decision;
 use crate::requirement::Requirement;
@@ -112,8 +114,78 @@ pub enum Input {
         /// Who.
         agent: AgentKey,
     },
+    /// How long will this waiting call wait? [`Output::Wait`] says what to tell the caller and when to ask again.
+    AskWait {
+        /// The call.
+        call: CallKey,
+    },
+    /// A customer is promised a call: now, or (`attempts`, `not_before`) restored from the store after a restart,
+    /// the oldest first. One customer has one promise of a kind; a second is answered by
+    /// `CallbackChanged { state: Refused }`.
+    Promise {
+        /// A key of the driver's, unique for ever.
+        callback: CallbackKey,
+        /// What was promised.
+        promise: Box<Promise>,
+    },
+    /// The customer took the call that [`Output::DialBack`] asked for; he waits for an agent as `call`, at the
+    /// place that he kept. His hanging up from now on is `Abandon`.
+    DialAnswered {
+        /// Which promise.
+        callback: CallbackKey,
+        /// The call by which he waits.
+        call: CallKey,
+    },
+    /// The customer did not take the call (busy, no answer, not reachable).
+    DialFailed {
+        /// Which promise.
+        callback: CallbackKey,
+    },
+    /// The promise is taken back: by the customer, or because it was kept otherwise.
+    CancelCallback {
+        /// Which promise.
+        callback: CallbackKey,
+    },
+    /// What is really going on. Whatever the engine believes otherwise is set right; see [`Truth`].
+    Truth(Box<Truth>),
     /// New configuration. Waiting calls keep their places, talks go on.
     Configure(Box<Config>),
+}
+
+/// What the driver knows of calls and dialogs: the answer to [`Output::AskTruth`]. It must speak of the moment when
+/// all earlier outputs were carried out and all earlier events were handed in.
+///
+/// * A call that the engine holds and that is not in `waiting` has gone: it counts as abandoned.
+/// * An agent believed to be rung or talking who is not in `busy` with that call is set free.
+/// * An agent in `busy` believed to be free talks (a follower that takes over learns it so).
+/// * A dial-out that is not in `dialling` has failed.
+///
+/// Each repair is one [`Output::Repaired`] and counts as [`Counters::stuck`](crate::Counters::stuck).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Truth {
+    /// Callers who wait for a person, rung for or not.
+    pub waiting: BTreeSet<CallKey>,
+    /// Agents who are rung for, or talk with, a caller of a queue.
+    pub busy: BTreeSet<(AgentKey, CallKey)>,
+    /// Of these, who talk: voices joined.
+    pub talking: BTreeMap<AgentKey, CallKey>,
+    /// Customers who are being called back and have not answered yet.
+    pub dialling: BTreeSet<CallbackKey>,
+}
+
+/// Something that [`Input::Truth`] set right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repair {
+    /// The caller had gone.
+    CallGone(CallKey),
+    /// The agent was not rung for the call.
+    NotRung(AgentKey, CallKey),
+    /// The talk was over.
+    TalkOver(AgentKey, CallKey),
+    /// The talk was unknown.
+    Talks(AgentKey, CallKey),
+    /// Nobody was dialling.
+    NotDialling(CallbackKey),
 }
 
 /// Who calls and what for.
@@ -135,6 +207,8 @@ pub struct Caller {
     pub last_agent: Option<AgentKey>,
     /// The place in line, for a caller who was waiting already. `None`: now.
     pub since: Option<Instant>,
+    /// Who he is. If he was promised a callback, this call keeps the promise and has its place.
+    pub customer: Option<CustomerKey>,
 }
 
 impl Caller {
@@ -149,6 +223,7 @@ impl Caller {
             managers: [None, None],
             last_agent: None,
             since: None,
+            customer: None,
         }
     }
 }
@@ -230,8 +305,88 @@ pub enum Output {
         /// The new state.
         state: AgentState,
     },
-    /// Why a call went to an agent, for explaining it later.
+    /// Why a call went to an agent, or to none; for explaining it later.
     Decided(Arc<Decision>),
+    /// Overload: let the caller choose; a choice comes back as [`Input::Deflect`]. He keeps his place meanwhile.
+    WayOut {
+        /// The waiting call.
+        call: CallKey,
+        /// What to offer.
+        way: WayOut,
+    },
+    /// A queue climbed or descended the ladder of overload.
+    Overload {
+        /// Which.
+        queue: QueueKey,
+        /// The rung, 0-4; from 2 on prompts should be short.
+        level: u8,
+    },
+    /// The answer to [`Input::AskWait`].
+    Wait {
+        /// The call.
+        call: CallKey,
+        /// What to say, and when to ask again.
+        announcement: Announcement,
+    },
+    /// Call the customer: agents are free for it. Answer by [`Input::DialAnswered`] or [`Input::DialFailed`].
+    DialBack {
+        /// Which promise.
+        callback: CallbackKey,
+        /// Whom.
+        customer: CustomerKey,
+        /// His tier.
+        tier: TierKey,
+        /// The queue that he will wait in.
+        queue: QueueKey,
+        /// 1 for the first attempt.
+        attempt: u8,
+    },
+    /// Stop calling the customer.
+    StopDial {
+        /// Which promise.
+        callback: CallbackKey,
+    },
+    /// What became of a promise: for the store and for people.
+    CallbackChanged {
+        /// Which promise.
+        callback: CallbackKey,
+        /// Its state now.
+        state: CallbackState,
+    },
+    /// Tell what is going on: [`Input::Truth`].
+    AskTruth,
+    /// Something was not as the engine believed.
+    Repaired(Repair),
+}
+
+/// What a caller is offered at overload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayOut {
+    /// A callback that keeps his place.
+    pub callback: bool,
+    /// Self-service.
+    pub self_service: bool,
+    /// At once and before anything else: the line of his tier is full.
+    pub pressing: bool,
+    /// Say plainly that there are not enough people.
+    pub plainly: bool,
+    /// How long he would wait.
+    pub expected: Option<Duration>,
+}
+
+/// What to tell a waiting caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// "You will be answered within …": four of five callers are. A whole half minute up to five minutes, then a
+    /// whole minute. `None`: say nothing now (too short to matter, no shorter than what was said, too soon, or
+    /// nobody is on duty).
+    pub within: Option<Duration>,
+    /// The mean, not rounded, for people who watch. `None`: nobody is on duty.
+    pub mean: Option<Duration>,
+    /// Calls of his tier and wishes before him.
+    pub ahead: usize,
+    /// Ask again after this.
+    pub again: Duration,
 }
 
 /// Why a presentation is taken back.
@@ -260,6 +415,8 @@ pub enum OverflowWhy {
     NoAgents,
     /// A limit of the engine, or a queue that does not exist (any more).
     Limit,
+    /// The ladder of overload leads such calls elsewhere.
+    Overload,
 }
 
 /// An agent's state as shown to people.
@@ -306,12 +463,22 @@ pub enum Timer {
     Agent(AgentKey),
     /// Longest call of an agent's own.
     Engaged(AgentKey),
-    /// The next change of a waiting call: manager's turn over, relaxation, somebody may be rung again.
+    /// The next change of a waiting call: manager's turn over, relaxation, somebody may be rung again, overflow.
     Call(CallKey),
-    /// A waiting call overflows by time.
-    Overflow(CallKey),
     /// A queue has been without agents for too long.
     NoAgents(QueueKey),
     /// Look again at calls held back by a reserve.
     Reserve,
+    /// Look again at calls held back until now by their index.
+    Held,
+    /// Look at a queue's overload.
+    Ladder(QueueKey),
+    /// A promise may be kept from now on, or its dial-out has taken too long.
+    Callback(CallbackKey),
+    /// A promise is due.
+    CallbackDue(CallbackKey),
+    /// The quiet hours are over.
+    Quiet,
+    /// Ask the driver for the truth.
+    Audit,
 }

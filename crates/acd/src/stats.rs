@@ -2,6 +2,8 @@
 
 use base::Duration;
 
+use crate::decision::Band;
+
 /// What became of the calls of a queue or a tier since start. At every instant
 /// `offered + moved_in == answered + abandoned + deflected + overflowed + moved_out + waiting`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,6 +28,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Answered within the tier's service-level time.
     pub answered_in_time: u64,
+    /// Of those offered, customers who were called back as promised.
+    pub called_back: u64,
 }
 
 impl Counts {
@@ -100,8 +104,27 @@ pub struct TierStats {
     pub counts: Counts,
     /// Waits of answered calls.
     pub waits: Waits,
-    /// The controller's state, if the policy has one.
+    /// The controller's state, if the policy has one: of the kind of call (queue and wishes) that is owed most.
     pub debts: Option<Debts>,
+    /// The band that a call of the tier coming now would be in, where it is owed most.
+    pub band: Option<Band>,
+    /// How right the expected wait has been.
+    pub wait_error: WaitError,
+}
+
+/// How right the expected wait of a tier has been, over the answered calls for which one was worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct WaitError {
+    /// Calls.
+    pub calls: u64,
+    /// Mean absolute error, seconds.
+    pub mean_abs_s: f64,
+    /// Mean error, seconds: positive when waits were shorter than expected.
+    pub bias_s: f64,
+    /// Calls that were told "within".
+    pub told: u64,
+    /// Of these, answered within.
+    pub told_right: u64,
 }
 
 /// A tier's state in the controller.
@@ -111,6 +134,8 @@ pub struct Debts {
     pub floor: f64,
     /// Calls owed to the target (negative: ahead).
     pub target: f64,
+    /// Calls owed in time (negative: ahead); 0 without a service-level target.
+    pub in_time: f64,
     /// Agents kept free for this tier and those above.
     pub reserve: f64,
 }
@@ -128,8 +153,15 @@ pub struct Counters {
     pub ignored: u64,
     /// Calls refused by a limit.
     pub limited: u64,
-    /// Agents and calls set right by [`Engine::reconcile`](crate::Engine::reconcile) or by a last deadline.
-    pub reconciled: u64,
+    /// Agents, calls and dial-outs that were stuck: set right by the driver's [`Truth`](crate::Truth) or by a last
+    /// deadline. Should be 0.
+    pub stuck: u64,
+    /// Times that the counts of a queue, a tier or the promises did not add up after an event. Must be 0.
+    pub violations: u64,
     /// Calls held back by a reserve while somebody was free.
     pub held_back: u64,
+    /// Ways out offered at overload.
+    pub ways_out: u64,
+    /// Agents who rested because they had worked too much of their time.
+    pub rests: u64,
 }

@@ -697,7 +697,8 @@ fn a_decision_says_why() {
          -> present 2 to 1",
     );
     let decision = world.engine.decisions().last().unwrap();
-    assert_eq!((decision.call, decision.agent, decision.waited), (CallKey(2), AgentKey(1), s(1)));
+    assert_eq!((decision.call, decision.waited), (Some(CallKey(2)), s(1)));
+    assert_eq!(decision.outcome, acd::Outcome::Presented { agent: AgentKey(1) });
     assert_eq!(decision.trigger, acd::Trigger::AgentFree);
     let heads: Vec<_> = decision.heads.iter().map(|head| (head.call.0, head.tier.0, head.chosen)).collect();
     assert_eq!(heads, [(2, 1, true), (1, 3, false)]);

@@ -148,7 +148,8 @@ fn the_oracle_itself_reproduces_the_table() {
 
 #[test]
 fn total_answer_rate_is_erlang_a_whatever_the_policy() {
-    for &policy in PolicyKind::ALL {
+    let idling = [PolicyKind::Reserve];
+    for &policy in PolicyKind::ALL.iter().filter(|policy| !idling.contains(policy)) {
         for rho in [0.95, 1.2] {
             let (_, all) = rates(policy, Contract::hotline(), 50, rho, 120_000);
             near(all, erlang_a(50, rho), 0.9);
@@ -207,7 +208,7 @@ fn the_expected_wait_is_about_right() {
         centre.connect(now);
         told.insert(call, (now, centre.engine.expected_wait(now, CallKey(call)).unwrap_or_default()));
         centre.run(20);
-        for view in centre.engine.decisions().filter(|decision| decision.call == CallKey(call)) {
+        for view in centre.engine.decisions().filter(|decision| decision.call == Some(CallKey(call))) {
             let (since, wait) = told[&call];
             errors.push(wait.as_secs_f64() - view.at.since(since).as_secs_f64());
         }

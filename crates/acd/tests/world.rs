@@ -78,7 +78,7 @@ impl Driver {
                 }
                 Output::Overflow { to: OverflowTarget::Queue(_), .. } => {}
                 Output::Overflow { call, .. } => assert!(self.waiting.remove(&call.0)),
-                Output::AgentChanged { .. } | Output::Decided(_) => {}
+                _ => {}
             }
         }
     }
@@ -205,7 +205,7 @@ fn run(policy: PolicyKind, seed: u64, events: u32) -> (u64, u64) {
 
 /// After the mad time everything comes to rest: callers leave, talks end, and nobody is left in a state.
 fn drain(engine: &mut Engine, driver: &mut Driver, mut now: Instant) {
-    engine.reconcile(now, &BTreeSet::new());
+    engine.handle(now, Input::Truth(Box::default()));
     driver.hear(engine);
     assert_eq!(engine.waiting(), 0);
     while let Some((at, _)) = engine.poll_timeout() {

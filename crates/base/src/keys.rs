@@ -56,6 +56,10 @@ keys! {
     TrunkKey(u16) "k";
     /// One loaded prompt.
     PromptKey(u32) "p";
+    /// A promise to call a customer back.
+    CallbackKey(u64) "b";
+    /// A customer, recognised again without saying who: a keyed hash of his number.
+    CustomerKey(u64) "u";
 }
 
 impl CallKey {

@@ -15,7 +15,9 @@ mod timers;
 pub use core::time::Duration;
 pub use finding::Finding;
 pub use instant::{Instant, UnixMillis, WallClock};
-pub use keys::{AgentKey, CallKey, LegKey, PromptKey, QueueKey, SkillKey, TierKey, TrunkKey};
+pub use keys::{
+    AgentKey, CallKey, CallbackKey, CustomerKey, LegKey, PromptKey, QueueKey, SkillKey, TierKey, TrunkKey,
+};
 pub use map::{Seed, SeededMap, SeededSet};
 pub use pii::Pii;
 pub use rng::Rng;

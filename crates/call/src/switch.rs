@@ -335,7 +335,15 @@ impl Switch {
                 self.with_call(call, |journey, core| journey.overflowed(core, now, to, why));
             }
             acd::Output::AgentChanged { agent, state } => self.core.agent_changed(now, agent, state),
-            acd::Output::Decided(_) => {}
+            acd::Output::Decided(_)
+            | acd::Output::WayOut { .. }
+            | acd::Output::Overload { .. }
+            | acd::Output::Wait { .. }
+            | acd::Output::DialBack { .. }
+            | acd::Output::StopDial { .. }
+            | acd::Output::CallbackChanged { .. }
+            | acd::Output::AskTruth
+            | acd::Output::Repaired(_) => {}
         }
     }
 

@@ -75,10 +75,9 @@ pub fn settings(agents: usize) -> Result<Settings, Vec<base::Finding>> {
     let names = ["vip", "general", "faults", "complaints"];
     let queues: Vec<QueueKey> = (0..4).map(QueueKey).collect();
     let acd_agent = |key: u32| AgentConfig {
-        key: AgentKey(key),
-        name: format!("Agent {key}").into(),
         skills: vec![(SkillKey(0), 8), (SkillKey(1), 8), (SkillKey(2), 8), (SkillKey(3), 8)],
         queues: queues.clone(),
+        ..AgentConfig::new(AgentKey(key), format!("Agent {key}"))
     };
     let queue_config = |(key, name): (&QueueKey, &&str)| QueueConfig {
         wrap_up: Duration::from_secs(5),

@@ -1,15 +1,13 @@
 //! Agents: what they say, what ends by itself, and the one place where their state changes.
 
-use std::collections::BTreeSet;
-
 use base::{AgentKey, CallKey, Instant};
 
 use super::Engine;
 use crate::choice::AgentChoice;
-use crate::config::{Consequence, OverflowTarget};
+use crate::config::{Config, Consequence, OverflowTarget};
 use crate::decision::Trigger;
 use crate::io::{Decline, Output, OverflowWhy, Timer, Withdrawal};
-use crate::tables::{AVOID_MAX, Agent, AgentIx, CallIx, CallState, ProfileIx, QueueIx, State, Wish};
+use crate::tables::{AVOID_MAX, Agent, AgentIx, CallIx, CallState, IdleKey, ProfileIx, QueueIx, State, Wish};
 
 impl Engine {
     pub(super) fn login(&mut self, now: Instant, key: AgentKey) {
@@ -108,7 +106,7 @@ impl Engine {
     }
 
     pub(super) fn engaged_timeout(&mut self, now: Instant, key: AgentKey) {
-        self.counters.reconciled += 1;
+        self.counters.stuck += 1;
         self.engaged(now, key, false);
     }
 
@@ -118,17 +116,17 @@ impl Engine {
         match self.agents.get(ix.at()).map(|agent| agent.state) {
             Some(State::Reserved { call, picked_up: false, .. }) => {
                 self.counters.no_answer += 1;
-                self.withdraw(call, key, Withdrawal::NoAnswer);
+                self.withdraw(call, ix, Withdrawal::NoAnswer);
                 self.presentation_failed(now, ix, call, self.config.declined.no_answer);
             }
             // Off hook, but the voices were never joined: something broke on the way.
             Some(State::Reserved { call, .. }) => {
-                self.counters.reconciled += 1;
-                self.withdraw(call, key, Withdrawal::AgentLeft);
+                self.counters.stuck += 1;
+                self.withdraw(call, ix, Withdrawal::AgentLeft);
                 self.presentation_failed(now, ix, call, self.config.declined.unreachable);
             }
             Some(State::Talking { queue, since, .. }) => {
-                self.counters.reconciled += 1;
+                self.counters.stuck += 1;
                 self.talk_ended(now, ix, queue, since);
             }
             Some(State::WrapUp { .. } | State::NotReady { until: Some(_), .. }) => self.settle(now, ix),
@@ -166,16 +164,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn reconcile_talk(&mut self, now: Instant, ix: AgentIx, live: &BTreeSet<CallKey>) {
-        if let Some(State::Talking { call, queue, since, .. }) =
-            self.agents.get(ix.at()).map(|agent| agent.state)
-            && !live.contains(&call)
-        {
-            self.counters.reconciled += 1;
-            self.talk_ended(now, ix, queue, since);
-        }
-    }
-
     pub(super) fn talk_ended(&mut self, now: Instant, ix: AgentIx, queue: QueueIx, since: Instant) {
         let wrap_up = self.queues.get_mut(queue.at()).map_or(base::Duration::ZERO, |queue| {
             queue.handled.add(now.since(since).saturating_add(queue.config.wrap_up));
@@ -205,22 +193,32 @@ impl Engine {
 
     /// Ends the ringing of an agent who left; the call keeps its place.
     fn take_back(&mut self, now: Instant, ix: AgentIx, call: CallIx, why: Withdrawal) {
-        if let Some(key) = self.agents.get(ix.at()).map(|agent| agent.key) {
-            self.withdraw(call, key, why);
-        }
+        self.withdraw(call, ix, why);
         self.change(now, ix, |agent| agent.fulfil_wish(now));
-        self.return_to_line(now, call);
+        self.rings_no_more(now, call, ix);
         self.serve(now, ix);
     }
 
-    pub(super) fn withdraw(&mut self, call: CallIx, agent: AgentKey, why: Withdrawal) {
-        if let Some(call) = self.calls.get(call).map(|call| call.key) {
+    pub(super) fn withdraw(&mut self, call: CallIx, agent: AgentIx, why: Withdrawal) {
+        let call = self.calls.get(call.at()).map(|call| call.key);
+        let agent = self.agents.get(agent.at()).map(|agent| agent.key);
+        if let (Some(call), Some(agent)) = (call, agent) {
             self.outputs.push_back(Output::Withdraw { call, agent, why });
         }
     }
 
-    /// It rang in vain: the agent bears the consequence, the call avoids him and keeps its place.
-    fn presentation_failed(&mut self, now: Instant, ix: AgentIx, call: CallIx, consequence: Consequence) {
+    /// It rang in vain: the agent bears the consequence, the call avoids him and keeps its place. Who let a call ring
+    /// that rang at several may have thought that another would take it: that has no consequence.
+    pub(super) fn presentation_failed(
+        &mut self,
+        now: Instant,
+        ix: AgentIx,
+        call: CallIx,
+        consequence: Consequence,
+    ) {
+        let together =
+            self.config.agent_choice == AgentChoice::RingAll && consequence == self.config.declined.no_answer;
+        let consequence = if together { Consequence::Stay } else { consequence };
         self.change(now, ix, |agent| {
             agent.fulfil_wish(now);
             if agent.state == State::Ready {
@@ -232,28 +230,44 @@ impl Engine {
             }
         });
         let until = now + self.config.avoid;
-        if let Some(call) = self.calls.get_mut(call) {
-            self.avoiders += usize::from(call.avoid.is_empty());
-            call.avoid.retain(|&(agent, _)| agent != ix);
-            if call.avoid.len() >= AVOID_MAX {
-                call.avoid.remove(0);
+        if let Some(call) = self.calls.get_mut(call.at()).filter(|_| !together) {
+            let avoid = &mut call.rare().avoid;
+            self.avoiders += usize::from(avoid.is_empty());
+            avoid.retain(|&(agent, _)| agent != ix);
+            if avoid.len() >= AVOID_MAX {
+                avoid.remove(0);
             }
-            call.avoid.push((ix, until));
+            avoid.push((ix, until));
         }
-        self.return_to_line(now, call);
+        self.rings_no_more(now, call, ix);
         self.serve(now, ix);
+    }
+
+    /// The agent is not rung for the call any more. If nobody else is, it goes back to its place.
+    fn rings_no_more(&mut self, now: Instant, ix: CallIx, gone: AgentIx) {
+        let Some(call) = self.calls.get_mut(ix.at()) else { return };
+        let CallState::Presented { agent } = call.state else { return };
+        if call.rung_too().is_empty() {
+            return self.return_to_line(now, ix);
+        }
+        let rung = &mut call.rare().rung;
+        if agent == gone {
+            let next = rung.remove(0);
+            call.state = CallState::Presented { agent: next };
+        } else {
+            rung.retain(|&other| other != gone);
+        }
     }
 
     /// A call that was being presented goes back to its place.
     fn return_to_line(&mut self, now: Instant, ix: CallIx) {
-        let Some(call) = self.calls.get_mut(ix) else { return };
-        call.state = CallState::Waiting { signature: None };
-        let (key, entered, queue) = (call.key, call.entered, call.queue);
-        let limit = self.queues.get(queue.at()).and_then(|queue| queue.config.overflow.time.as_ref());
+        let Some(call) = self.calls.get_mut(ix.at()) else { return };
+        call.state = CallState::Waiting { line: None };
+        let queue = self.calls.get(ix.at()).map_or(QueueIx::new(usize::MAX), |call| self.queue_of(call));
         if !self.is_open(queue) {
             self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
-        } else if limit.is_some_and(|(after, _)| entered + *after <= now) {
-            self.overflow_timeout(now, key);
+        } else if let Some(to) = self.overflow_due(now, ix) {
+            self.overflow(now, ix, to, OverflowWhy::Time);
         } else {
             self.advance(now, ix);
             self.place(now, ix, Trigger::CallWaits);
@@ -262,13 +276,16 @@ impl Engine {
 
     /// The one place where an agent changes: keeps the free lists, counts, deadline and what people see in step.
     pub(super) fn change(&mut self, now: Instant, ix: AgentIx, f: impl FnOnce(&mut Agent)) {
-        let choice = self.config.agent_choice;
         let Some(agent) = self.agents.get_mut(ix.at()) else { return };
         let (was_on_duty, was_logged_in) = (agent.is_on_duty(), agent.is_logged_in());
-        let was_free = agent.idle_key.take();
+        let (was_free, was_at_work) = (agent.idle_key.take(), agent.at_work());
         f(agent);
+        if agent.at_work() != was_at_work {
+            agent.occupancy.pass(now, was_at_work, self.config.occupancy_window);
+            self.counters.rests += u64::from(agent.rest_if_tired(now, &self.config));
+        }
         let profile = agent.profile;
-        let free = agent.is_free().then(|| idle_key(choice, agent));
+        let free = agent.is_free().then(|| idle_key(&self.config, agent));
         agent.idle_key = free;
         let shown = agent.show();
         if shown != agent.shown {
@@ -276,10 +293,8 @@ impl Engine {
             agent.since = now;
             self.outputs.push_back(Output::AgentChanged { agent: agent.key, state: shown });
         }
-        match agent.deadline() {
-            Some(at) => self.timers.set(Timer::Agent(agent.key), at),
-            None => self.timers.cancel(Timer::Agent(agent.key)),
-        }
+        let ends = agent.ends();
+        self.agent_deadlines.set(ix, &mut agent.deadline, ends);
         let (on_duty, logged_in) = (agent.is_on_duty(), agent.is_logged_in());
         let deserts = was_on_duty && !on_duty && !agent.dedicated.is_empty();
         if was_free != free {
@@ -294,7 +309,9 @@ impl Engine {
             self.deserted.push(ix);
         }
         self.count_duty(now, profile, was_on_duty, on_duty);
-        if let Some(profile) = self.index.profiles.get_mut(profile.at()) {
+        if was_logged_in != logged_in
+            && let Some(profile) = self.index.profiles.get_mut(profile.at())
+        {
             profile.logged_in = profile.logged_in + usize::from(logged_in) - usize::from(was_logged_in);
         }
     }
@@ -332,7 +349,7 @@ impl Engine {
 
 impl Agent {
     /// Becomes what he wished to be.
-    fn fulfil_wish(&mut self, now: Instant) {
+    pub(super) fn fulfil_wish(&mut self, now: Instant) {
         let wish = if self.gone { Wish::LoggedOut } else { self.wish };
         let rung = matches!(self.state, State::Reserved { .. });
         self.state = match wish {
@@ -346,13 +363,28 @@ impl Agent {
             self.free_since = now;
         }
     }
+
+    /// Done with work, an agent who has worked too much of his time rests until he has not. Whether he does.
+    fn rest_if_tired(&mut self, now: Instant, config: &Config) -> bool {
+        let Some(most) = self.occupancy_max.or(config.occupancy_max) else { return false };
+        let rest = self.occupancy.rest(most, config.occupancy_window);
+        let rests = self.state == State::Ready && !rest.is_zero();
+        if rests {
+            self.state = State::NotReady { reason: 0, until: Some(now + rest) };
+        }
+        rests
+    }
 }
 
-fn idle_key(choice: AgentChoice, agent: &Agent) -> (u64, u64) {
-    let first = match choice {
-        AgentChoice::LongestIdle | AgentChoice::FewestOtherSkills | AgentChoice::SkillLevel => 0,
+fn idle_key(config: &Config, agent: &Agent) -> IdleKey {
+    let first = match config.agent_choice {
+        AgentChoice::LongestIdle
+        | AgentChoice::FewestOtherSkills
+        | AgentChoice::SkillLevel
+        | AgentChoice::RingAll => 0,
         AgentChoice::FewestCalls => agent.answered,
         AgentChoice::RoundRobin => agent.rung,
+        AgentChoice::LeastOccupied => agent.occupancy.key(config.occupancy_window),
     };
     (first, agent.free_since.as_nanos())
 }

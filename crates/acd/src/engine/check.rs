@@ -1,9 +1,11 @@
 //! The engine's own audit: whether every table agrees with every other.
 
+use std::collections::BTreeSet;
+
 use base::{AgentKey, CallKey, QueueKey, TierKey};
 
 use super::Engine;
-use crate::tables::{Agent, AgentIx, CallState, State, Turn};
+use crate::tables::{Agent, AgentIx, Call, CallIx, CallState, LineIx, Place, State, Turn};
 
 /// Two tables that disagree: a bug of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,45 +64,84 @@ impl Engine {
         if held == by_queue && held == by_tier { Ok(()) } else { Err(Violation::Waiting) }
     }
 
+    /// After every event: the counts that it changed add up. Cheap enough to be always on.
+    pub(super) fn check_touched(&mut self) {
+        for (queue, tier) in self.touched.drain(..) {
+            let queue = queue.and_then(|ix| self.queues.get(ix.at()));
+            let tier = tier.and_then(|tier| self.tiers.get(tier));
+            let wrong = queue.is_some_and(|row| !row.counts.conserved())
+                || tier.is_some_and(|row| !row.counts.conserved());
+            self.counters.violations += u64::from(wrong);
+        }
+    }
+
     fn check_calls(&self) -> Result<(), Violation> {
-        let mut in_line = 0;
-        for (ix, call) in self.calls.iter() {
+        let (mut in_line, mut deadlines) = (0, 0);
+        for (at, call) in self.calls.iter() {
+            let ix = CallIx::new(at);
             let wrong = Err(Violation::Index(call.key));
-            if self.call_of.get(&call.key) != Some(&ix) {
+            if self.call_of.get(&call.key) != Some(&ix) || call.place.call() != ix {
                 return wrong;
             }
-            let [a, b] = call.preferred.map(|agent| {
-                agent
-                    .and_then(|agent| self.agents.get(agent.at()))
-                    .is_some_and(|agent| agent.dedicated.contains(&(call.tier, call.order, ix)))
-            });
-            let [has_a, has_b] = call.preferred.map(|agent| agent.is_some());
+            if let Some(at) = call.deadline {
+                deadlines += 1;
+                if !self.call_deadlines.contains(at, ix) {
+                    return wrong;
+                }
+            }
             match call.state {
-                CallState::Presented { agent } => match self.agents.get(agent.at()) {
-                    Some(agent) if matches!(agent.state, State::Reserved { call: other, .. } if other == ix) =>
-                        {}
-                    Some(agent) => return Err(Violation::Pairing(call.key, agent.key)),
-                    None => return wrong,
-                },
-                CallState::Waiting { signature } => {
-                    let expected_b =
-                        has_b && (call.turn != Turn::First || call.preferred[0] == call.preferred[1]);
-                    if a != has_a || b != expected_b || signature.is_some() != (call.turn == Turn::Pool) {
-                        return wrong;
-                    }
-                    if let Some(signature) = signature {
-                        let line =
-                            self.index.signature_at(signature).and_then(|row| row.lines.get(call.tier));
-                        if !line.is_some_and(|line| line.contains(&(call.order, ix))) {
-                            return wrong;
-                        }
-                        in_line += 1;
-                    }
+                CallState::Presented { .. } => self.check_presented(ix, call)?,
+                CallState::Waiting { line } => {
+                    self.check_waiting(call, line)?;
+                    in_line += usize::from(line.is_some());
                 }
             }
         }
-        let listed: usize = self.index.signatures.iter().map(|row| row.waiting).sum();
-        if listed == in_line { Ok(()) } else { Err(Violation::Waiting) }
+        let lines = || self.index.lines.iter().flatten();
+        let listed: usize = lines().map(|line| line.waiting).sum();
+        let heads = lines().all(|line| {
+            let first = |calls: &BTreeSet<Place>| calls.first().copied().unwrap_or(Place::NONE);
+            line.tiers.iter().map(first).eq(line.heads.iter().copied())
+        });
+        let members: usize = self.accounts.iter().map(|account| account.members).sum();
+        let all = listed == in_line
+            && deadlines == self.call_deadlines.len()
+            && heads
+            && members == self.call_of.len();
+        if all { Ok(()) } else { Err(Violation::Waiting) }
+    }
+
+    fn check_presented(&self, ix: CallIx, call: &Call) -> Result<(), Violation> {
+        for agent in self.rung_for(ix) {
+            match self.agents.get(agent.at()) {
+                Some(agent) if matches!(agent.state, State::Reserved { call: other, .. } if other == ix) => {}
+                Some(agent) => return Err(Violation::Pairing(call.key, agent.key)),
+                None => return Err(Violation::Index(call.key)),
+            }
+        }
+        if call.deadline.is_some() { Err(Violation::Index(call.key)) } else { Ok(()) }
+    }
+
+    fn check_waiting(&self, call: &Call, line: Option<LineIx>) -> Result<(), Violation> {
+        let wrong = Err(Violation::Index(call.key));
+        let [a, b] = call.preferred().map(|agent| {
+            agent
+                .and_then(|agent| self.agents.get(agent.at()))
+                .is_some_and(|agent| agent.dedicated.contains(&(call.tier, call.place)))
+        });
+        let preferred = call.preferred();
+        let [has_a, has_b] = preferred.map(|agent| agent.is_some());
+        let expected_b = has_b && (call.turn() != Turn::First || preferred[0] == preferred[1]);
+        if a != has_a || b != expected_b || line.is_some() != (call.turn() == Turn::Pool) {
+            return wrong;
+        }
+        if !call.rung_too().is_empty() {
+            return wrong;
+        }
+        let Some(line) = line else { return Ok(()) };
+        let row = self.index.line_at(line);
+        let listed = row.and_then(|row| row.tiers.get(call.tier())).is_some_and(|c| c.contains(&call.place));
+        if listed && row.is_some_and(|row| row.account == call.account) { Ok(()) } else { wrong }
     }
 
     fn check_agents(&self) -> Result<(), Violation> {
@@ -114,17 +155,16 @@ impl Engine {
                 return Err(Violation::Idle(agent.key));
             }
             if let State::Reserved { call, key, .. } = agent.state {
-                let mutual = self.calls.get(call).is_some_and(|call| {
-                    call.key == key && matches!(call.state, CallState::Presented { agent } if agent == ix)
-                });
+                let mutual = self.calls.get(call.at()).is_some_and(|row| row.key == key)
+                    && self.rung_for(call).contains(&ix);
                 if !mutual {
                     return Err(Violation::Pairing(key, agent.key));
                 }
             }
             let ends =
                 matches!(agent.state, State::Reserved { .. } | State::Talking { .. } | State::WrapUp { .. });
-            let timer = self.timers.get(crate::Timer::Agent(agent.key));
-            if timer != agent.deadline() || (ends && timer.is_none()) {
+            let listed = agent.deadline.is_none_or(|at| self.agent_deadlines.contains(at, ix));
+            if agent.deadline != agent.ends() || !listed || (ends && agent.deadline.is_none()) {
                 return Err(Violation::Deadline(agent.key));
             }
         }
@@ -152,14 +192,14 @@ impl Engine {
 
     fn check_served(&self) -> Result<(), Violation> {
         for (_, call) in self.calls.iter() {
-            let CallState::Waiting { signature } = call.state else { continue };
+            let CallState::Waiting { line } = call.state else { continue };
             // Whom a call avoids changes with the clock alone; that has a deadline of its own.
-            if !call.avoid.is_empty() || self.held_back {
+            if !call.avoid().is_empty() || self.held_back {
                 continue;
             }
-            let pool = signature.is_some_and(|signature| self.index.idle_for(signature).next().is_some());
-            let [a, b] = call.preferred;
-            let own = [a, b.filter(|_| call.turn != Turn::First)];
+            let pool = line.is_some_and(|line| self.index.idle_count(line, 1) > 0);
+            let [a, b] = call.preferred();
+            let own = [a, b.filter(|_| call.turn() != Turn::First)];
             let own =
                 own.into_iter().flatten().any(|ix| self.agents.get(ix.at()).is_some_and(Agent::is_free));
             if pool || own {

@@ -9,7 +9,10 @@ use crate::config::{AgentConfig, Config, Contract, OverflowTarget, QueueConfig, 
 use crate::decision::Trigger;
 use crate::index::Index;
 use crate::io::{OverflowWhy, Timer};
-use crate::tables::{Agent, AgentIx, CallIx, CallState, Order, ProfileIx, Queue, QueueIx, Tier};
+use crate::stats::Debts;
+use crate::tables::{
+    AccountIx, Agent, AgentIx, Call, CallIx, CallState, Place, ProfileIx, Queue, QueueIx, Tier,
+};
 
 impl Engine {
     pub(super) fn configure(&mut self, now: Instant, mut config: Config) {
@@ -20,7 +23,8 @@ impl Engine {
         config.queues.truncate(config.limits.queues_max);
         config.agents.truncate(config.limits.agents_max);
         let waiting = self.lay_down();
-        self.replace_policy(&config);
+        let debts = self.all_debts();
+        self.replace_policy(&config, &debts);
         let (queues, agents) = (core::mem::take(&mut config.queues), core::mem::take(&mut config.agents));
         self.config = config;
         let tiers = self.config.tiers.len().max(self.tiers.len());
@@ -29,36 +33,43 @@ impl Engine {
         self.replace_queues(queues);
         self.lower_to_last_tier();
         self.replace_agents(now, agents);
+        self.restore_reserved_lines();
         self.take_up(now, waiting);
     }
 
     /// Takes every waiting call out of the index, in order.
     fn lay_down(&mut self) -> Vec<CallIx> {
         let waits = |state| matches!(state, CallState::Waiting { .. });
-        let mut calls: Vec<(usize, Order, CallIx)> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| waits(call.state))
-            .map(|(ix, call)| (call.tier, call.order, ix))
-            .collect();
+        let calls = self.calls.iter().map(|(_, call)| call).filter(|call| waits(call.state));
+        let mut calls: Vec<(u8, Place)> = calls.map(|call| (call.tier, call.place)).collect();
         calls.sort_unstable();
-        let calls: Vec<CallIx> = calls.into_iter().map(|(_, _, ix)| ix).collect();
+        let calls: Vec<CallIx> = calls.into_iter().map(|(_, place)| place.call()).collect();
         for &ix in &calls {
             self.delist(ix);
         }
         calls
     }
 
-    fn replace_policy(&mut self, config: &Config) {
-        let same = self.config.policy == config.policy && self.config.tiers == config.tiers;
+    fn all_debts(&self) -> Vec<(AccountIx, usize, Debts)> {
+        let accounts = (0..self.accounts.len()).map(AccountIx::new);
+        let of = |account| {
+            (0..self.tiers.len())
+                .filter_map(move |tier| Some((account, tier, self.policy.debts(account, tier)?)))
+        };
+        accounts.flat_map(of).collect()
+    }
+
+    /// A policy whose terms did not change stays as it is; another begins with what is owed.
+    fn replace_policy(&mut self, config: &Config, debts: &[(AccountIx, usize, Debts)]) {
+        let same = self.config.policy == config.policy
+            && self.config.tiers == config.tiers
+            && self.config.index == config.index;
         if same {
             return;
         }
-        let mut policy = config.policy.build(&config.tiers, self.rng.fork());
-        for tier in 0..config.tiers.len() {
-            if let Some(debts) = self.policy.debts(tier) {
-                policy.restore(tier, debts);
-            }
+        let mut policy = config.policy.build(config, self.rng.fork());
+        for &(account, tier, debts) in debts.iter().filter(|&&(_, tier, _)| tier < config.tiers.len()) {
+            policy.restore(account, tier, debts);
         }
         self.policy = policy;
     }
@@ -86,8 +97,9 @@ impl Engine {
     }
 
     fn replace_agents(&mut self, now: Instant, configs: Vec<AgentConfig>) {
-        self.index = Index::default();
-        let nobody = self.index.profile(Vec::new(), Vec::new());
+        self.index = Index::new(self.config.agent_choice);
+        self.forget_lines();
+        let nobody = self.index.profile(Vec::new(), Vec::new(), 0);
         for agent in &mut self.agents {
             agent.gone = true;
             agent.profile = nobody;
@@ -99,11 +111,15 @@ impl Engine {
             let rows = self.agents.len();
             match self.agent_of.get(&config.key).and_then(|ix| self.agents.get_mut(ix.at())) {
                 // The first of two with one key counts.
-                Some(agent) if agent.gone => (agent.profile, agent.gone) = (profile, false),
+                Some(agent) if agent.gone => {
+                    (agent.profile, agent.gone) = (profile, false);
+                    agent.occupancy_max = config.occupancy_max;
+                }
                 Some(_) => {}
                 None if rows < limit => {
                     self.agent_of.insert(config.key, AgentIx::new(rows));
-                    self.agents.push(Agent::new(config.key, profile));
+                    let occupancy_max = config.occupancy_max;
+                    self.agents.push(Agent { occupancy_max, ..Agent::new(config.key, profile) });
                 }
                 None => self.counters.limited += 1,
             }
@@ -131,7 +147,7 @@ impl Engine {
         skills.sort_unstable_by_key(|&(skill, level)| (skill, core::cmp::Reverse(level)));
         skills.dedup_by_key(|&mut (skill, _)| skill);
         let known_before = self.index.profiles.len();
-        let ix = self.index.profile(queues.clone(), skills);
+        let ix = self.index.profile(queues.clone(), skills, config.group);
         if self.index.profiles.len() > known_before {
             for queue in queues {
                 if let Some(queue) = self.queues.get_mut(queue.at()) {
@@ -146,9 +162,8 @@ impl Engine {
     fn count_profiles(&mut self, now: Instant) {
         for profile in &mut self.index.profiles {
             (profile.on_duty, profile.logged_in) = (0, 0);
-            profile.idle.clear();
         }
-        self.index.idle.clear();
+        self.index.clear_idle();
         for at in 0..self.agents.len() {
             let ix = AgentIx::new(at);
             let Some(agent) = self.agents.get_mut(at) else { continue };
@@ -176,47 +191,39 @@ impl Engine {
     /// Calls of tiers that are no more are served as the last.
     fn lower_to_last_tier(&mut self) {
         let last = self.tier_last();
-        let below: Vec<CallIx> =
-            self.calls.iter().filter(|(_, call)| call.tier > last).map(|(ix, _)| ix).collect();
-        for ix in below {
-            let Some(call) = self.calls.get_mut(ix) else { continue };
-            let before = core::mem::replace(&mut call.tier, last);
-            self.tally(None, Some(before), |counts| {
-                counts.moved_out += 1;
-                counts.waiting -= 1;
-            });
-            self.tally(None, Some(last), |counts| {
-                counts.moved_in += 1;
-                counts.waiting += 1;
-            });
+        let below = |call: &(usize, &Call)| call.1.tier() > last;
+        let below: Vec<usize> = self.calls.iter().filter(below).map(|(at, _)| at).collect();
+        for at in below {
+            let Some(call) = self.calls.get_mut(at) else { continue };
+            let (before, account) = (call.tier(), call.account);
+            call.tier = u8::try_from(last).unwrap_or(u8::MAX);
+            self.change_tier(before, last, account);
         }
     }
 
     /// Puts the waiting calls back under the new rules.
     fn take_up(&mut self, now: Instant, calls: Vec<CallIx>) {
         for &ix in &calls {
-            self.set_overflow_timers(now, ix);
+            self.set_no_agents_timer(now, ix);
             self.advance(now, ix);
         }
         for ix in calls {
-            let Some(call) = self.calls.get(ix) else { continue };
-            if self.is_open(call.queue) {
-                self.place(now, ix, Trigger::CallWaits);
-            } else {
+            let Some(call) = self.calls.get(ix.at()) else { continue };
+            if !self.is_open(self.queue_of(call)) {
                 self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
+            } else if let Some(to) = self.overflow_due(now, ix) {
+                self.overflow(now, ix, to, OverflowWhy::Time);
+            } else {
+                self.place(now, ix, Trigger::CallWaits);
             }
         }
     }
 
-    fn set_overflow_timers(&mut self, now: Instant, ix: CallIx) {
-        let Some(call) = self.calls.get(ix) else { return };
-        let Some(queue) = self.queues.get(call.queue.at()) else { return };
-        match &queue.config.overflow.time {
-            Some((after, _)) => self.timers.set(Timer::Overflow(call.key), call.entered + *after),
-            None => self.timers.cancel(Timer::Overflow(call.key)),
-        }
+    fn set_no_agents_timer(&mut self, now: Instant, ix: CallIx) {
+        let Some(queue) = self.calls.get(ix.at()).and_then(|call| self.queue_row(call)) else { return };
         if let (Some((after, _)), Some(since)) = (&queue.config.overflow.no_agents, queue.empty_since) {
-            self.timers.set(Timer::NoAgents(queue.key()), (since + *after).max(now));
+            let (timer, at) = (Timer::NoAgents(queue.key()), (since + *after).max(now));
+            self.timers.set(timer, at);
         }
     }
 }

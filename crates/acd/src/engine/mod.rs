@@ -1,25 +1,29 @@
 //! The engine: tables, inputs, deadlines. What happens to agents, calls and decisions is in a file each.
 
+mod accounts;
 mod agents;
 mod calls;
 mod check;
 mod configure;
 mod decide;
+mod lines;
+mod truth;
 mod views;
+mod wait;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Rng, Seed, SeededMap, Timers};
 
 use crate::config::Config;
-use crate::decision::{Decision, Rank, Trigger};
+use crate::decision::{Decision, Trigger};
 use crate::expected::{Flow, Patience};
-use crate::index::Index;
+use crate::index::{Account, Index};
 use crate::io::{Input, Output, Timer};
-use crate::policy::{Head, Policy};
+use crate::policy::Policy;
 use crate::stats::Counters;
-use crate::tables::{Agent, AgentIx, Call, CallIx, Queue, QueueIx, Slab, Tier};
+use crate::tables::{Agent, AgentIx, Call, CallIx, Deadlines, Queue, QueueIx, Slab, Tier};
 
 pub use check::Violation;
 pub use views::AgentView;
@@ -38,66 +42,85 @@ pub struct Engine {
     rng: Rng,
     policy: Box<dyn Policy>,
     index: Index,
+    accounts: Vec<Account>,
+    /// Where the search for an account to evict goes on.
+    evicted: usize,
     queues: Vec<Queue>,
     queue_of: BTreeMap<QueueKey, QueueIx>,
     agents: Vec<Agent>,
     agent_of: BTreeMap<AgentKey, AgentIx>,
+    agent_deadlines: Deadlines<AgentIx>,
     calls: Slab<Call>,
     call_of: SeededMap<CallKey, CallIx>,
+    call_deadlines: Deadlines<CallIx>,
     tiers: Vec<Tier>,
     flows: Vec<Flow>,
     patience: Patience,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
     decisions: VecDeque<Arc<Decision>>,
+    /// Decisions so far.
+    decided: u64,
     counters: Counters,
-    /// Arrivals so far: makes orders unique.
+    /// Arrivals so far: makes places unique.
     arrivals: u64,
     /// Presentations so far: the round of round robin.
     rings: u64,
     /// A reserve keeps somebody free while calls wait.
     held_back: bool,
+    /// When a call held back by its index may go.
+    held_until: Option<Instant>,
     /// Calls that avoid somebody.
     avoiders: usize,
     /// Somebody went off duty: an avoided agent may now be the only one.
     duty_lost: bool,
     /// Agents gone off duty whose own callers must not wait for them.
     deserted: Vec<AgentIx>,
-    /// Scratch of a decision: the heads and what the policy made of them.
-    heads: Vec<Head>,
-    ranks: Vec<Rank>,
+    /// Queues and tiers whose counts changed at this event.
+    touched: Vec<(Option<QueueIx>, Option<usize>)>,
+    /// Scratch of a decision: what was made of the head of each tier.
+    seen: Vec<Option<decide::Seen>>,
+    /// Whom the last "nobody" was about.
+    last_kept: Option<(AgentIx, CallIx)>,
 }
 
 impl Engine {
     /// A new engine; everybody is logged out. Any config runs; show [`Config::check`] to its author first.
     pub fn new(config: Config, seed: Seed) -> Self {
         let mut rng = Rng::new(seed);
-        let policy = config.policy.build(&config.tiers, rng.fork());
+        let policy = config.policy.build(&config, rng.fork());
         let mut engine = Engine {
             config: Config::default(),
             policy,
             index: Index::default(),
+            accounts: Vec::new(),
+            evicted: 0,
             queues: Vec::new(),
             queue_of: BTreeMap::new(),
             agents: Vec::new(),
             agent_of: BTreeMap::new(),
+            agent_deadlines: Deadlines::default(),
             calls: Slab::default(),
             call_of: SeededMap::with_hasher(rng.next_seed()),
+            call_deadlines: Deadlines::default(),
             tiers: Vec::new(),
             flows: Vec::new(),
             patience: Patience::default(),
             timers: Timers::new(rng.next_seed()),
             outputs: VecDeque::new(),
             decisions: VecDeque::new(),
+            decided: 0,
             counters: Counters::default(),
             arrivals: 0,
             rings: 0,
             held_back: false,
+            held_until: None,
             avoiders: 0,
             duty_lost: false,
             deserted: Vec::new(),
-            heads: Vec::new(),
-            ranks: Vec::new(),
+            touched: Vec::new(),
+            seen: Vec::new(),
+            last_kept: None,
             rng,
         };
         engine.configure(Instant::ZERO, config);
@@ -127,6 +150,12 @@ impl Engine {
             Input::Answered { call, agent } => self.answered(now, call, agent),
             Input::Declined { call, agent, why } => self.declined(now, call, agent, why),
             Input::Ended { call, agent } => self.ended(now, call, agent),
+            Input::AskWait { call } => self.ask_wait(now, call),
+            Input::Promise { .. }
+            | Input::DialAnswered { .. }
+            | Input::DialFailed { .. }
+            | Input::CancelCallback { .. } => self.ignore(),
+            Input::Truth(truth) => self.learn(now, &truth),
             Input::Configure(config) => self.configure(now, *config),
         }
         self.finish(now);
@@ -134,17 +163,32 @@ impl Engine {
 
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, timer)) = self.timers.pop_expired(now) {
+        while let Some((at, timer)) = self.poll_timeout().filter(|&(at, _)| at <= now) {
             self.policy.begin();
             match timer {
                 Timer::Agent(agent) => self.agent_timeout(now, agent),
-                Timer::Engaged(agent) => self.engaged_timeout(now, agent),
                 Timer::Call(call) => self.call_timeout(now, call),
-                Timer::Overflow(call) => self.overflow_timeout(now, call),
-                Timer::NoAgents(queue) => self.no_agents_timeout(now, queue),
-                Timer::Reserve => self.policy.held_in_vain(),
+                other => {
+                    self.timers.cancel(other);
+                    self.timeout(now.max(at), other);
+                }
             }
             self.finish(now);
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Engaged(agent) => self.engaged_timeout(now, agent),
+            Timer::NoAgents(queue) => self.no_agents_timeout(now, queue),
+            Timer::Reserve => self.policy.held_in_vain(),
+            Timer::Held => {
+                self.held_until = None;
+                self.sweep(now);
+            }
+            Timer::Audit => self.ask_truth(now),
+            Timer::Ladder(_) | Timer::Callback(_) | Timer::CallbackDue(_) | Timer::Quiet => {}
+            Timer::Agent(_) | Timer::Call(_) => {}
         }
     }
 
@@ -155,24 +199,15 @@ impl Engine {
 
     /// The next deadline and what it is for.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        self.timers.next()
-    }
-
-    /// Sets right whatever speaks of calls that are not `live` any more: their talks end, their places in
-    /// line are given up. For a driver that has lost an event, or a follower that takes over.
-    pub fn reconcile(&mut self, now: Instant, live: &BTreeSet<CallKey>) {
-        let lost = |call: &&Call| !live.contains(&call.key);
-        let mut lost: Vec<CallKey> =
-            self.calls.iter().map(|(_, call)| call).filter(lost).map(|c| c.key).collect();
-        lost.sort_unstable();
-        for call in lost {
-            self.counters.reconciled += 1;
-            self.abandon(now, call);
-        }
-        for at in 0..self.agents.len() {
-            self.reconcile_talk(now, AgentIx::new(at), live);
-        }
-        self.finish(now);
+        let agent = self
+            .agent_deadlines
+            .first()
+            .and_then(|(at, ix)| Some((at, Timer::Agent(self.agents.get(ix.at())?.key))));
+        let call = self
+            .call_deadlines
+            .first()
+            .and_then(|(at, ix)| Some((at, Timer::Call(self.calls.get(ix.at())?.key))));
+        [self.timers.next(), agent, call].into_iter().flatten().min_by_key(|&(at, _)| at)
     }
 
     /// After every event: callers whose manager left, calls that a reserve or an avoided agent held back.
@@ -180,7 +215,7 @@ impl Engine {
         while let Some(agent) = self.deserted.pop() {
             let calls: Vec<CallIx> = match self.agents.get(agent.at()) {
                 Some(agent) if !agent.is_on_duty() => {
-                    agent.dedicated.iter().map(|&(_, _, call)| call).collect()
+                    agent.dedicated.iter().map(|&(_, place)| place.call()).collect()
                 }
                 _ => continue,
             };
@@ -189,18 +224,27 @@ impl Engine {
                 self.place(now, call, Trigger::CallWaits);
             }
         }
-        let look = self.held_back || (self.duty_lost && self.avoiders > 0);
+        self.look_again(now);
+        self.check_touched();
+    }
+
+    /// Calls that were held back may go now, if it was by something that changes with every event.
+    fn look_again(&mut self, now: Instant) {
+        let held = self.held_back && self.policy.changes_its_mind();
+        let look = held || (self.duty_lost && self.avoiders > 0);
         self.duty_lost = false;
         if look {
             self.sweep(now);
-            if self.held_back && self.timers.get(Timer::Reserve).is_some() {
-                return;
-            }
-            if self.held_back {
-                self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
-            } else {
-                self.timers.cancel(Timer::Reserve);
-            }
+        }
+        match self.held_until {
+            Some(at) if self.timers.get(Timer::Held) != Some(at) => self.timers.set(Timer::Held, at),
+            _ => {}
+        }
+        let reserves = self.held_back && !self.policy.reserves().is_empty();
+        if !reserves {
+            self.timers.cancel(Timer::Reserve);
+        } else if self.timers.get(Timer::Reserve).is_none() {
+            self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
         }
     }
 

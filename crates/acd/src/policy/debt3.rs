@@ -2,15 +2,20 @@
 //! one back. Who is owed floor goes first, then who is owed target or has waited past his promise, both in
 //! value order; in calm hours waits are kept in proportion. Debts use arrivals and answers, both known at once:
 //! there is no lag to oscillate about, and nobody's patience need be known.
-
-use core::cmp::Ordering;
+//!
+//! Debts are kept per *account*: calls of one queue with the same wishes, as they came. With one account for the whole
+//! house, a kind of call that nobody on duty can take would owe for ever: its floor debt would stand in front of
+//! everybody at agents who cannot even help it, and its reserve would keep them idle in vain. And a kind that is served
+//! well would hide another that is not. So each kind of call is promised its tier's contract for itself, which implies
+//! the contract of the tier as a whole; where all calls are of one kind the two are the same.
 
 use base::Rng;
 
-use super::{Head, Policy};
+use super::{Head, Key, Policy, Seat, Verdict, delay_ratio_s, value};
 use crate::config::Contract;
-use crate::decision::Rank;
+use crate::decision::{Band, Rank};
 use crate::stats::Debts;
+use crate::tables::AccountIx;
 
 /// How fast the reserve follows a chronic deficit, in agents per call owed above the cap.
 const RESERVE_GAIN: f64 = 0.1;
@@ -19,162 +24,333 @@ const SOFTENING_S: f64 = 0.5;
 
 #[derive(Debug)]
 pub(super) struct Debt3 {
-    tiers: Vec<Tier>,
+    terms: Vec<Terms>,
+    /// Per account, then tier.
+    rows: Vec<Row>,
+    /// The rows with a reserve, and how many agents it is by the present lot.
+    reserving: Vec<(AccountIx, u8, u32)>,
     rng: Rng,
     /// In `[0, 1)`, drawn once per event: a fraction of an agent is an agent for that fraction of events.
     lot: f64,
 }
 
-#[derive(Debug)]
-struct Tier {
-    terms: Contract,
+/// A tier's contract in the numbers that are used.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
     floor: f64,
     target: f64,
-    reserve: f64,
-    /// A call of the tier came since the reserve was last found to hold somebody back.
-    came: bool,
+    in_time: f64,
+    promise_s: f64,
+    ratio_s: f64,
+    service_level_s: f64,
+    debt_max: f64,
+    credit_max: f64,
+    reserve_max: f64,
 }
 
-/// Greater goes first.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    band: u8,
-    first: f64,
-    second: f64,
-}
-
-impl Key {
-    fn cmp(&self, other: &Key) -> Ordering {
-        let tail = || self.first.total_cmp(&other.first).then(self.second.total_cmp(&other.second));
-        self.band.cmp(&other.band).then_with(tail)
+impl Terms {
+    fn of(contract: &Contract) -> Terms {
+        Terms {
+            floor: contract.floor,
+            target: contract.target,
+            in_time: contract.service_level_target.unwrap_or(0.0),
+            promise_s: contract.promise.as_secs_f64(),
+            ratio_s: delay_ratio_s(contract),
+            service_level_s: contract.service_level.as_secs_f64(),
+            debt_max: contract.debt_max,
+            credit_max: contract.credit_max,
+            reserve_max: contract.reserve_max,
+        }
     }
+}
+
+/// What a tier of an account is owed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    floor: f64,
+    target: f64,
+    in_time: f64,
+    reserve: f64,
+    /// A call came since the reserve was last found to hold somebody back.
+    came: bool,
 }
 
 impl Debt3 {
     pub(super) fn new(tiers: &[Contract], rng: Rng) -> Self {
-        let tier =
-            |terms: &Contract| Tier { terms: *terms, floor: 0.0, target: 0.0, reserve: 0.0, came: false };
-        Debt3 { tiers: tiers.iter().map(tier).collect(), rng, lot: 0.0 }
+        let terms = tiers.iter().map(Terms::of).collect();
+        Debt3 { terms, rows: Vec::new(), reserving: Vec::new(), rng, lot: 0.0 }
     }
 
-    /// Agents to keep free for tiers above `head`'s that this agent could serve.
-    fn need(&self, head: &Head) -> u32 {
-        let above = self.tiers.iter().take(head.tier).enumerate();
-        let reserve = above
-            .filter(|(tier, _)| {
-                head.serves.checked_shr(u32::try_from(*tier).unwrap_or(64)).unwrap_or(0) & 1 == 1
-            })
-            .fold(0.0f64, |most, (_, tier)| most.max(tier.reserve));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 <= reserve <= reserve_max"
-        )]
-        let whole = reserve.floor() as u32;
-        whole.saturating_add(u32::from(self.lot < reserve.fract()))
+    fn at(&self, account: AccountIx, tier: usize) -> usize {
+        account.at() * self.terms.len() + tier
     }
-}
 
-impl Tier {
-    fn band(&self, index: usize, waited_s: f64) -> u8 {
-        let past_promise = waited_s >= self.terms.promise.as_secs_f64();
-        if self.floor > 0.0 || (index == 0 && past_promise) {
-            3
-        } else if self.target > 0.0 || past_promise {
-            2
-        } else {
-            1
+    fn row(&self, account: AccountIx, tier: usize) -> Row {
+        self.rows.get(self.at(account, tier)).copied().unwrap_or_default()
+    }
+
+    fn change(&mut self, account: AccountIx, tier: usize, f: impl FnOnce(&mut Row, &Terms)) {
+        let at = self.at(account, tier);
+        let Some(terms) = self.terms.get(tier) else { return };
+        if self.rows.len() <= at {
+            self.rows.resize((account.at() + 1) * self.terms.len(), Row::default());
+        }
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let before = row.reserve;
+        f(row, terms);
+        let reserve = row.reserve;
+        if before > 0.0 || reserve > 0.0 {
+            self.keep(account, tier, reserve);
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "at most 64 tiers")]
-    fn key(&self, index: usize, waited_s: f64) -> Key {
-        let ratio_s = self.terms.delay_ratio.as_secs_f64().max(0.001);
-        match self.band(index, waited_s) {
-            1 => Key { band: 1, first: (waited_s + SOFTENING_S) / ratio_s, second: 0.0 },
-            band => Key { band, first: -(index as f64), second: waited_s / ratio_s },
+    /// Keeps the list of reserves in step.
+    fn keep(&mut self, account: AccountIx, tier: usize, reserve: f64) {
+        let tier = u8::try_from(tier).unwrap_or(u8::MAX);
+        let listed = self.reserving.iter().position(|&(a, t, _)| a == account && t == tier);
+        let need = agents(reserve, self.lot);
+        match listed {
+            Some(at) if reserve <= 0.0 => {
+                self.reserving.swap_remove(at);
+            }
+            Some(at) => {
+                if let Some(entry) = self.reserving.get_mut(at) {
+                    entry.2 = need;
+                }
+            }
+            None if reserve > 0.0 => self.reserving.push((account, tier, need)),
+            None => {}
+        }
+    }
+}
+
+/// A reserve in whole agents: the fraction is one more by lot.
+fn agents(reserve: f64, lot: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 <= reserve <= reserve_max; as casts saturate"
+    )]
+    let whole = reserve.floor() as u32;
+    whole.saturating_add(u32::from(lot < reserve.fract()))
+}
+
+impl Row {
+    fn band(&self, terms: &Terms, tier: usize, waited_s: f64) -> Band {
+        let past_promise = waited_s >= terms.promise_s;
+        if self.floor > 0.0 || (tier == 0 && past_promise) {
+            Band::Floor
+        } else if self.target > 0.0 || past_promise {
+            Band::Target
+        } else if self.in_time > 0.0 && waited_s < terms.service_level_s {
+            // A call past its time has nothing to gain here; the debts above never give it up.
+            Band::InTime
+        } else {
+            Band::Calm
         }
     }
 }
 
 impl Policy for Debt3 {
-    fn offered(&mut self, tier: usize) {
-        let Some(tier) = self.tiers.get_mut(tier) else { return };
-        tier.came = true;
-        let (terms, cap) = (tier.terms, tier.terms.debt_max);
-        tier.floor = (tier.floor + terms.floor).min(cap);
-        let owed = tier.target + terms.target;
-        if owed > cap {
-            tier.reserve = (tier.reserve + RESERVE_GAIN * (owed - cap)).min(terms.reserve_max);
-        }
-        tier.target = owed.min(cap);
+    fn offered(&mut self, account: AccountIx, tier: usize) {
+        self.change(account, tier, |row, terms| {
+            row.came = true;
+            row.floor = (row.floor + terms.floor).min(terms.debt_max);
+            let owed = row.target + terms.target;
+            if owed > terms.debt_max {
+                row.reserve = (row.reserve + RESERVE_GAIN * (owed - terms.debt_max)).min(terms.reserve_max);
+            }
+            row.target = owed.min(terms.debt_max);
+            row.in_time = (row.in_time + terms.in_time).min(terms.debt_max);
+        });
     }
 
-    fn answered(&mut self, tier: usize) {
-        let Some(tier) = self.tiers.get_mut(tier) else { return };
-        let least = -tier.terms.credit_max;
-        tier.floor = (tier.floor - 1.0).max(least);
-        tier.target = (tier.target - 1.0).max(least);
-        tier.reserve = (tier.reserve - RESERVE_GAIN * (1.0 - tier.terms.target)).max(0.0);
+    fn answered(&mut self, account: AccountIx, tier: usize, in_time: bool) {
+        self.change(account, tier, |row, terms| {
+            let least = -terms.credit_max;
+            row.floor = (row.floor - 1.0).max(least);
+            row.target = (row.target - 1.0).max(least);
+            if in_time {
+                row.in_time = (row.in_time - 1.0).max(least);
+            }
+            row.reserve = (row.reserve - RESERVE_GAIN * (1.0 - terms.target)).max(0.0);
+        });
     }
 
-    fn undone(&mut self, tier: usize) {
-        let Some(tier) = self.tiers.get_mut(tier) else { return };
-        let least = -tier.terms.credit_max;
-        tier.floor = (tier.floor - tier.terms.floor).max(least);
-        tier.target = (tier.target - tier.terms.target).max(least);
+    fn undone(&mut self, account: AccountIx, tier: usize) {
+        self.change(account, tier, |row, terms| {
+            let least = -terms.credit_max;
+            row.floor = (row.floor - terms.floor).max(least);
+            row.target = (row.target - terms.target).max(least);
+            row.in_time = (row.in_time - terms.in_time).max(least);
+        });
     }
 
     fn begin(&mut self) {
-        if self.reserves() {
-            self.lot = self.rng.unit();
+        if self.reserving.is_empty() {
+            return;
+        }
+        self.lot = self.rng.unit();
+        for at in 0..self.reserving.len() {
+            let Some(&(account, tier, _)) = self.reserving.get(at) else { return };
+            let need = agents(self.row(account, usize::from(tier)).reserve, self.lot);
+            if let Some(entry) = self.reserving.get_mut(at) {
+                entry.2 = need;
+            }
         }
     }
 
     fn held_in_vain(&mut self) {
-        for tier in &mut self.tiers {
-            if !core::mem::take(&mut tier.came) {
-                tier.reserve = 0.0;
+        let (rows, tiers) = (&mut self.rows, self.terms.len());
+        self.reserving.retain(|&(account, tier, _)| {
+            let Some(row) = rows.get_mut(account.at() * tiers + usize::from(tier)) else { return false };
+            let came = core::mem::take(&mut row.came);
+            if !came {
+                row.reserve = 0.0;
             }
+            came
+        });
+    }
+
+    fn reserves(&self) -> &[(AccountIx, u8, u32)] {
+        &self.reserving
+    }
+
+    fn changes_its_mind(&self) -> bool {
+        true
+    }
+
+    fn rank(&self, head: &Head, seat: &Seat) -> (Verdict, Rank) {
+        let row = self.row(head.account, head.tier);
+        let Some(terms) = self.terms.get(head.tier) else { return (Verdict::Go(Key::of(0.0)), Rank::Plain) };
+        // Floors override the reserve.
+        if let Some(kept) = seat.kept
+            && kept.tier < head.tier
+            && row.floor <= 0.0
+            && !head.dedicated
+        {
+            return (Verdict::Wait { until_s: None }, Rank::Reserve { need: kept.need, idle: kept.idle });
+        }
+        let band = row.band(terms, head.tier, head.waited_s);
+        let key = match band {
+            Band::Calm => Key::of((head.waited_s + SOFTENING_S) / terms.ratio_s),
+            _ => Key { band, first: value(head.tier), second: head.waited_s / terms.ratio_s },
+        };
+        (Verdict::Go(key), Rank::Band { band, floor_debt: row.floor, target_debt: row.target })
+    }
+
+    fn debts(&self, account: AccountIx, tier: usize) -> Option<Debts> {
+        let Row { floor, target, in_time, reserve, .. } = self.row(account, tier);
+        Some(Debts { floor, target, in_time, reserve })
+    }
+
+    fn band(&self, account: AccountIx, tier: usize) -> Option<Band> {
+        self.terms.get(tier).map(|terms| self.row(account, tier).band(terms, tier, 0.0))
+    }
+
+    fn restore(&mut self, account: AccountIx, tier: usize, debts: Debts) {
+        self.change(account, tier, |row, terms| {
+            let (least, cap) = (-terms.credit_max, terms.debt_max);
+            row.floor = debts.floor.max(least).min(cap);
+            row.target = debts.target.max(least).min(cap);
+            row.in_time = debts.in_time.max(least).min(cap);
+            row.reserve = debts.reserve.max(0.0).min(terms.reserve_max);
+        });
+    }
+
+    fn forget(&mut self, account: AccountIx) {
+        for tier in 0..self.terms.len() {
+            self.change(account, tier, |row, _| *row = Row::default());
         }
     }
+}
 
-    fn reserves(&self) -> bool {
-        self.tiers.iter().any(|tier| tier.reserve > 0.0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONLY: AccountIx = AccountIx::FIRST;
+
+    fn hotline() -> Debt3 {
+        let mut tiers = Contract::hotline();
+        (tiers[0].reserve_max, tiers[1].reserve_max) = (4.0, 2.0);
+        Debt3::new(&tiers, Rng::new(base::Seed([1, 1])))
     }
 
-    fn choose(&mut self, heads: &[Head], ranks: &mut Vec<Rank>) -> Option<usize> {
-        let mut best: Option<(usize, Key)> = None;
-        for (at, head) in heads.iter().enumerate() {
-            let Some(tier) = self.tiers.get(head.tier) else {
-                ranks.push(Rank::Plain);
-                continue;
-            };
-            let need = self.need(head);
-            // Floors override the reserve.
-            if need > 0 && head.idle <= need && tier.floor <= 0.0 && !head.dedicated {
-                ranks.push(Rank::Reserve { need, idle: head.idle });
-                continue;
-            }
-            let key = tier.key(head.tier, head.waited.as_secs_f64());
-            ranks.push(Rank::Band { band: key.band, floor_debt: tier.floor, target_debt: tier.target });
-            if best.is_none_or(|(_, other)| key.cmp(&other) == Ordering::Greater) {
-                best = Some((at, key));
-            }
-        }
-        best.map(|(at, _)| at)
+    fn near(one: f64, two: f64) {
+        assert!((one - two).abs() < 1e-9, "{one} is not {two}");
     }
 
-    fn debts(&self, tier: usize) -> Option<Debts> {
-        let tier = self.tiers.get(tier)?;
-        Some(Debts { floor: tier.floor, target: tier.target, reserve: tier.reserve })
+    #[test]
+    fn offers_owe_and_answers_pay_within_the_caps() {
+        let mut policy = hotline();
+        policy.offered(ONLY, 0);
+        let debts = policy.debts(ONLY, 0).unwrap();
+        near(debts.floor, 0.90);
+        near(debts.target, 0.98);
+        policy.answered(ONLY, 0, true);
+        policy.answered(ONLY, 0, true);
+        let debts = policy.debts(ONLY, 0).unwrap();
+        near(debts.floor, -0.5);
+        near(debts.target, -0.5);
+        // 11 calls of 0.98 on -0.5: 0.28 above the cap of 10, of which the reserve takes a tenth.
+        (0..11).for_each(|_| policy.offered(ONLY, 0));
+        let debts = policy.debts(ONLY, 0).unwrap();
+        near(debts.floor, -0.5 + 11.0 * 0.90);
+        near(debts.target, 10.0);
+        near(debts.reserve, 0.1 * (-0.5 + 11.0 * 0.98 - 10.0));
+        policy.answered(ONLY, 0, true);
+        near(policy.debts(ONLY, 0).unwrap().reserve, 0.028 - 0.1 * 0.02);
+        policy.undone(ONLY, 0);
+        near(policy.debts(ONLY, 0).unwrap().target, 10.0 - 1.0 - 0.98);
     }
 
-    fn restore(&mut self, tier: usize, debts: Debts) {
-        let Some(tier) = self.tiers.get_mut(tier) else { return };
-        let (least, cap) = (-tier.terms.credit_max, tier.terms.debt_max);
-        tier.floor = debts.floor.max(least).min(cap);
-        tier.target = debts.target.max(least).min(cap);
-        tier.reserve = debts.reserve.max(0.0).min(tier.terms.reserve_max);
+    #[test]
+    fn bands_by_debt_and_promise() {
+        let mut policy = hotline();
+        let band = |policy: &Debt3, tier: usize, waited_s: f64| {
+            policy.row(ONLY, tier).band(&policy.terms[tier], tier, waited_s)
+        };
+        assert_eq!(band(&policy, 0, 7.9), Band::Calm);
+        assert_eq!(band(&policy, 0, 8.0), Band::Floor);
+        assert_eq!(band(&policy, 1, 20.0), Band::Target);
+        policy.offered(ONLY, 3);
+        assert_eq!(band(&policy, 3, 0.0), Band::Floor);
+        policy.answered(ONLY, 3, false);
+        assert_eq!(band(&policy, 3, 0.0), Band::Calm);
+        (0..2).for_each(|_| policy.offered(ONLY, 3));
+        policy.answered(ONLY, 3, false);
+        policy.offered(ONLY, 3);
+        // 4 x 0.2 - 2 = -1.2 of the floor, 4 x 0.8 - 2 = 1.2 of the target.
+        assert_eq!(band(&policy, 3, 0.0), Band::Target);
+    }
+
+    #[test]
+    fn answers_in_time_are_a_third_debt_below_the_others() {
+        let contract = Contract {
+            service_level_target: Some(0.85),
+            ..Contract::new(0.0, 0.0, base::Duration::from_secs(60))
+        };
+        let mut policy = Debt3::new(&[contract], Rng::new(base::Seed([1, 1])));
+        policy.offered(ONLY, 0);
+        let band = |policy: &Debt3, waited_s| policy.row(ONLY, 0).band(&policy.terms[0], 0, waited_s);
+        assert_eq!((band(&policy, 14.9), band(&policy, 15.0)), (Band::InTime, Band::Calm));
+        policy.answered(ONLY, 0, false);
+        assert_eq!(band(&policy, 1.0), Band::InTime, "a late answer pays nothing");
+        policy.answered(ONLY, 0, true);
+        assert_eq!((band(&policy, 1.0), band(&policy, 60.0)), (Band::Calm, Band::Floor));
+    }
+
+    #[test]
+    fn reserves_are_listed_while_they_are() {
+        let mut policy = hotline();
+        (0..100).for_each(|_| policy.offered(ONLY, 1));
+        policy.begin();
+        assert_eq!(policy.reserves(), [(ONLY, 1, 2)]);
+        policy.held_in_vain();
+        assert_eq!(policy.reserves().len(), 1, "calls came");
+        policy.held_in_vain();
+        assert_eq!(policy.reserves(), []);
+        near(policy.debts(ONLY, 1).unwrap().reserve, 0.0);
     }
 }

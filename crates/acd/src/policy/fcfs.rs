@@ -1,14 +1,14 @@
 //! First come, first served, across all tiers (classes first: an emergency stays one).
 
-use super::{Head, Policy};
+use super::{Head, Key, Policy, Seat, Verdict};
 use crate::decision::Rank;
 
 #[derive(Debug)]
 pub(super) struct Fcfs;
 
 impl Policy for Fcfs {
-    fn choose(&mut self, heads: &[Head], ranks: &mut Vec<Rank>) -> Option<usize> {
-        ranks.resize(heads.len(), Rank::Plain);
-        (0..heads.len()).min_by_key(|&at| heads.get(at).map(|head| head.order))
+    fn rank(&self, _: &Head, _: &Seat) -> (Verdict, Rank) {
+        // All alike: the order in line decides.
+        (Verdict::Go(Key::of(0.0)), Rank::Plain)
     }
 }

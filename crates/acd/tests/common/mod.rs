@@ -9,8 +9,8 @@
 use std::collections::VecDeque;
 
 use acd::{
-    AgentConfig, AgentState, Caller, Class, Config, Contract, Decline, Deflection, Engine, Input, Output,
-    OverflowTarget, OverflowWhy, QueueConfig, Requirement, Withdrawal,
+    AgentConfig, AgentState, CallbackState, Caller, Class, Config, Contract, Decline, Deflection, Engine,
+    Input, Output, OverflowTarget, OverflowWhy, QueueConfig, Requirement, Withdrawal,
 };
 use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Seed, SkillKey, TierKey};
 
@@ -38,10 +38,9 @@ pub(crate) fn house(agents: u32) -> Config {
 
 pub(crate) fn agent(key: u32, queues: &[u16], skills: &[(u16, u8)]) -> AgentConfig {
     AgentConfig {
-        key: AgentKey(key),
-        name: format!("Agent {key}").into(),
         skills: skills.iter().map(|&(skill, level)| (SkillKey(skill), level)).collect(),
         queues: queues.iter().map(|&queue| QueueKey(queue)).collect(),
+        ..AgentConfig::new(AgentKey(key), format!("Agent {key}"))
     }
 }
 
@@ -227,9 +226,40 @@ pub(crate) fn words(output: &Output) -> Option<String> {
                 OverflowWhy::Length => "length",
                 OverflowWhy::NoAgents => "no-agents",
                 OverflowWhy::Limit => "limit",
+                OverflowWhy::Overload => "overload",
             };
             format!("overflow {} to {to} {why}", call.0)
         }
+        Output::WayOut { call, way } => {
+            let words = [
+                (way.callback, "callback"),
+                (way.self_service, "self-service"),
+                (way.pressing, "pressing"),
+                (way.plainly, "plainly"),
+            ];
+            let words: Vec<_> = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+            format!("way-out {} {}", call.0, words.join(" "))
+        }
+        Output::Overload { queue, level } => format!("overload {} level {level}", queue.0),
+        Output::DialBack { callback, attempt, .. } => format!("dial {} attempt {attempt}", callback.0),
+        Output::StopDial { callback } => format!("stop-dial {}", callback.0),
+        Output::CallbackChanged { callback, state } => {
+            let state = match state {
+                CallbackState::Scheduled { at, .. } => format!("scheduled {}", at.as_millis() / 1_000),
+                CallbackState::Waiting { .. } => "waiting".to_owned(),
+                CallbackState::Dialling { .. } => return None,
+                CallbackState::Reached { .. } => "reached".to_owned(),
+                CallbackState::Ended(end) => end.word().to_owned(),
+            };
+            format!("callback {} {state}", callback.0)
+        }
+        Output::Wait { call, announcement } => {
+            let within =
+                announcement.within.map_or("nothing".to_owned(), |within| within.as_secs().to_string());
+            format!("tell {} {within}", call.0)
+        }
+        Output::AskTruth => "ask-truth".to_owned(),
+        Output::Repaired(repair) => format!("repaired {repair:?}"),
         Output::AgentChanged { .. } | Output::Decided(_) => return None,
     })
 }

@@ -43,6 +43,7 @@ impl Journey {
             managers: if enqueue.managers { self.profile.managers } else { [None, None] },
             last_agent: None,
             since: None,
+            customer: None,
         };
         self.take_place(core, now, Wait { lead, caller, since: now });
     }
@@ -100,6 +101,7 @@ impl Journey {
             acd::OverflowWhy::Length => (LeftQueue::Length, "length"),
             acd::OverflowWhy::NoAgents => (LeftQueue::NoAgents, "no-agents"),
             acd::OverflowWhy::Limit => (LeftQueue::Length, "limit"),
+            acd::OverflowWhy::Overload => (LeftQueue::Length, "overload"),
         };
         self.step(core, now, StepKind::Overflowed, word);
         if let acd::OverflowTarget::Queue(queue) = to {

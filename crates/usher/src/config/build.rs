@@ -207,7 +207,7 @@ fn agent_config(entry: &AgentEntry, parts: &Parts, keys: &KeyBook, file: Source<
         queues.extend(all.map(queue_key));
     }
     let key = agent_key(&keys.agents, &entry.number);
-    acd::AgentConfig { key, name: entry.name.as_str().into(), skills, queues }
+    acd::AgentConfig { skills, queues, ..acd::AgentConfig::new(key, entry.name.as_str()) }
 }
 
 fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {

@@ -1,10 +1,18 @@
 //! What the engine is told about the house: queues, agents, tiers and their contracts, limits.
 
+mod check;
+mod contract;
+mod overload;
+
 use std::sync::Arc;
 
-use base::{AgentKey, Duration, QueueKey, SkillKey};
+use base::{AgentKey, Duration, QueueKey, SkillKey, TierKey};
 
 use crate::{AgentChoice, PolicyKind};
+
+pub use check::{ConfigError, TIERS_MAX};
+pub use contract::{Contract, Due};
+pub use overload::{CallbackRules, Ladder, Quiet};
 
 /// The whole configuration. Given at construction and again at a reload
 /// ([`Input::Configure`](crate::Input::Configure)); waiting calls, talks and agents' states survive a reload.
@@ -20,6 +28,14 @@ pub struct Config {
     pub policy: PolicyKind,
     /// Which free agent a call gets.
     pub agent_choice: AgentChoice,
+    /// Choice `ring-all`: how many agents are rung at once, at most [`RING_TOGETHER_MAX`].
+    pub ring_together: usize,
+    /// Policy `index`: the weights, one row per tier and group of agents. A pair without a row has weights 0.
+    pub index: Vec<IndexWeights>,
+    /// Over how long agents' occupancy is measured: an exponential memory of this length.
+    pub occupancy_window: Duration,
+    /// An agent whose occupancy is above this share of his time rests until it is below. `None`: no cap.
+    pub occupancy_max: Option<f64>,
     /// How long a phone rings before the call goes to another agent.
     pub ring: Duration,
     /// From the agent's "off hook" until the voices must be joined (his number is spoken meanwhile).
@@ -41,6 +57,13 @@ pub struct Config {
     pub short_abandon: Duration,
     /// Longest talk, and longest call of the agent's own, before the engine takes the agent back.
     pub talk_max: Duration,
+    /// What is done at overload. `None`: nothing.
+    pub ladder: Option<Ladder>,
+    /// How callbacks are made.
+    pub callbacks: CallbackRules,
+    /// How often the driver is asked for the truth about calls and talks ([`Output::AskTruth`](crate::Output)),
+    /// while there are any. `None`: it gives [`Input::Truth`](crate::Input) by itself or not at all.
+    pub audit: Option<Duration>,
     /// Limits of the tables.
     pub limits: Limits,
 }
@@ -53,6 +76,10 @@ impl Default for Config {
             tiers: Vec::new(),
             policy: PolicyKind::default(),
             agent_choice: AgentChoice::default(),
+            ring_together: 5,
+            index: Vec::new(),
+            occupancy_window: Duration::from_secs(1_800),
+            occupancy_max: None,
             ring: Duration::from_secs(15),
             join: Duration::from_secs(30),
             declined: Declined::default(),
@@ -63,6 +90,9 @@ impl Default for Config {
             senior_head_start: Duration::ZERO,
             short_abandon: Duration::from_secs(5),
             talk_max: Duration::from_secs(4 * 3600),
+            ladder: None,
+            callbacks: CallbackRules::default(),
+            audit: None,
             limits: Limits::default(),
         }
     }
@@ -81,6 +111,8 @@ pub struct QueueConfig {
     pub relax: Vec<Relaxation>,
     /// When and where to calls leave it unanswered.
     pub overflow: Overflow,
+    /// Queues whose agents help at level 3 of the ladder.
+    pub reinforce: Vec<QueueKey>,
     /// First guess of talk and wrap-up together, for the expected wait until there are measured ones.
     pub handle_time: Duration,
 }
@@ -94,6 +126,7 @@ impl QueueConfig {
             wrap_up: Duration::ZERO,
             relax: Vec::new(),
             overflow: Overflow::default(),
+            reinforce: Vec::new(),
             handle_time: Duration::from_secs(180),
         }
     }
@@ -147,7 +180,7 @@ pub enum OverflowTarget {
 }
 
 /// An agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentConfig {
     /// Key.
     pub key: AgentKey,
@@ -157,67 +190,43 @@ pub struct AgentConfig {
     pub skills: Vec<(SkillKey, u8)>,
     /// Queues served.
     pub queues: Vec<QueueKey>,
+    /// Group, for policy `index`.
+    pub group: u16,
+    /// His own cap of occupancy, before [`Config::occupancy_max`].
+    pub occupancy_max: Option<f64>,
 }
 
-/// What a tier was promised. Rates are fractions of the calls offered to people (`0.0..=1.0`).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Contract {
-    /// Answer rate promised while it is feasible.
-    pub target: f64,
-    /// Answer rate kept under any load that allows the floors of all tiers.
-    pub floor: f64,
-    /// A call that waited this long is promoted before the targets of others.
-    pub promise: Duration,
-    /// Waits of tiers in calm hours are proportional to this.
-    pub delay_ratio: Duration,
-    /// The time of the service level.
-    pub service_level: Duration,
-    /// Share of offered calls to be answered within it, if promised.
-    pub service_level_target: Option<f64>,
-    /// Worth of an answered call, in any unit common to all tiers.
-    pub value: f64,
-    /// Most agents kept idle for this tier and those above, when it is chronically in deficit.
-    pub reserve_max: f64,
-    /// Most calls that the tier can be owed.
-    pub debt_max: f64,
-    /// Most calls that it can be ahead; small for the top tiers, lest calm hours be spent in a burst.
-    pub credit_max: f64,
-}
-
-impl Contract {
-    /// A contract of this target and floor, the other terms as for the middle tiers of a hotline.
-    pub const fn new(target: f64, floor: f64, promise: Duration) -> Self {
-        Contract {
-            target,
-            floor,
-            promise,
-            delay_ratio: promise,
-            service_level: Duration::from_secs(15),
-            service_level_target: None,
-            value: 1.0,
-            reserve_max: 0.0,
-            debt_max: 10.0,
-            credit_max: 1.0,
+impl AgentConfig {
+    /// An agent without skills and queues.
+    pub fn new(key: AgentKey, name: impl Into<Arc<str>>) -> Self {
+        AgentConfig {
+            key,
+            name: name.into(),
+            skills: Vec::new(),
+            queues: Vec::new(),
+            group: 0,
+            occupancy_max: None,
         }
     }
+}
 
-    /// The four tiers of a hotline: diamond, gold, silver, ordinary (without a reserve, which pays
-    /// only with some twenty agents and more).
-    pub fn hotline() -> Vec<Contract> {
-        let tier = |target, floor, promise, ratio, debt_max, credit_max, value| Contract {
-            delay_ratio: Duration::from_secs(ratio),
-            debt_max,
-            credit_max,
-            value,
-            ..Contract::new(target, floor, Duration::from_secs(promise))
-        };
-        vec![
-            tier(0.98, 0.90, 8, 10, 10.0, 0.5, 8.0),
-            tier(0.95, 0.75, 20, 15, 10.0, 1.0, 4.0),
-            tier(0.90, 0.50, 60, 30, 15.0, 2.0, 2.0),
-            tier(0.80, 0.20, 120, 60, 20.0, 3.0, 1.0),
-        ]
-    }
+/// Most agents rung at once for one call.
+pub const RING_TOGETHER_MAX: usize = 16;
+
+/// Weights of policy `index` for a tier's calls at a group's agents: the pair's index is
+/// `wait * (longest wait, s) + idle * (longest idle time, s) + constant`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IndexWeights {
+    /// Tier.
+    pub tier: TierKey,
+    /// Group of agents.
+    pub group: u16,
+    /// Per second that the call has waited.
+    pub wait: f64,
+    /// Per second that the agent has been free.
+    pub idle: f64,
+    /// For the pair as such; negative: the call waits deliberately for other agents.
+    pub constant: f64,
 }
 
 /// What a failed presentation means for the agent, by why it failed.
@@ -278,6 +287,8 @@ pub struct Limits {
     pub signatures_max: usize,
     /// Decisions remembered; the oldest are forgotten.
     pub decisions_max: usize,
+    /// Promised callbacks; a further promise is refused.
+    pub callbacks_max: usize,
 }
 
 impl Default for Limits {
@@ -288,113 +299,7 @@ impl Default for Limits {
             queues_max: 20_000,
             signatures_max: 40_000,
             decisions_max: 4_096,
-        }
-    }
-}
-
-/// A mistake in a [`Config`], for the person who wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConfigError {
-    /// No tier, or more than 64.
-    Tiers(usize),
-    /// Two queues with one key.
-    DuplicateQueue(QueueKey),
-    /// Two agents with one key.
-    DuplicateAgent(AgentKey),
-    /// An agent serves a queue that is not there.
-    UnknownQueue(AgentKey, QueueKey),
-    /// A skill level outside 1-10.
-    Level(AgentKey, SkillKey, u8),
-    /// A tier's floor is above its target, or a rate is not within 0-1 (index of the tier).
-    Rates(usize),
-    /// A number of a tier's contract is negative or not a number (index of the tier).
-    Terms(usize),
-    /// A queue overflows or borrows to itself or to a queue that is not there.
-    Target(QueueKey, QueueKey),
-    /// More than [`RELAX_MAX`] relaxation steps.
-    Relaxations(QueueKey, usize),
-    /// More agents than `limits.agents_max`.
-    Agents(usize),
-    /// More queues than `limits.queues_max`.
-    Queues(usize),
-}
-
-/// Most tiers.
-pub const TIERS_MAX: usize = 64;
-
-impl Config {
-    /// All mistakes, in order. The engine runs with any config; what is wrong is left out.
-    pub fn check(&self) -> Vec<ConfigError> {
-        let mut found = Vec::new();
-        if self.tiers.is_empty() || self.tiers.len() > TIERS_MAX {
-            found.push(ConfigError::Tiers(self.tiers.len()));
-        }
-        if self.agents.len() > self.limits.agents_max {
-            found.push(ConfigError::Agents(self.agents.len()));
-        }
-        if self.queues.len() > self.limits.queues_max {
-            found.push(ConfigError::Queues(self.queues.len()));
-        }
-        for (index, tier) in self.tiers.iter().enumerate() {
-            let rate = |x: f64| (0.0..=1.0).contains(&x);
-            if !rate(tier.target) || !rate(tier.floor) || tier.floor > tier.target {
-                found.push(ConfigError::Rates(index));
-            }
-            let terms = [tier.value, tier.reserve_max, tier.debt_max, tier.credit_max];
-            if terms.iter().any(|x| !x.is_finite() || *x < 0.0) {
-                found.push(ConfigError::Terms(index));
-            }
-        }
-        self.check_queues(&mut found);
-        self.check_agents(&mut found);
-        found
-    }
-
-    fn check_queues(&self, found: &mut Vec<ConfigError>) {
-        let mut seen = std::collections::BTreeSet::new();
-        let all: std::collections::BTreeSet<_> = self.queues.iter().map(|queue| queue.key).collect();
-        for queue in &self.queues {
-            if !seen.insert(queue.key) {
-                found.push(ConfigError::DuplicateQueue(queue.key));
-            }
-            if queue.relax.len() > RELAX_MAX {
-                found.push(ConfigError::Relaxations(queue.key, queue.relax.len()));
-            }
-            let overflow = &queue.overflow;
-            let targets = [
-                overflow.time.as_ref().map(|(_, to)| to),
-                overflow.length.as_ref().map(|(_, to)| to),
-                overflow.no_agents.as_ref().map(|(_, to)| to),
-            ];
-            let overflows = targets.into_iter().flatten().filter_map(|to| match to {
-                OverflowTarget::Queue(key) => Some(*key),
-                OverflowTarget::Flow(_) | OverflowTarget::Hangup => None,
-            });
-            let borrows = queue.relax.iter().filter_map(|step| match step.change {
-                Relax::Borrow(key) => Some(key),
-                Relax::LowerLevels(_) | Relax::DropSkill(_) | Relax::DropSkills => None,
-            });
-            for target in overflows.chain(borrows) {
-                if target == queue.key || !all.contains(&target) {
-                    found.push(ConfigError::Target(queue.key, target));
-                }
-            }
-        }
-    }
-
-    fn check_agents(&self, found: &mut Vec<ConfigError>) {
-        let mut seen = std::collections::BTreeSet::new();
-        let queues: std::collections::BTreeSet<_> = self.queues.iter().map(|queue| queue.key).collect();
-        for agent in &self.agents {
-            if !seen.insert(agent.key) {
-                found.push(ConfigError::DuplicateAgent(agent.key));
-            }
-            for queue in agent.queues.iter().filter(|key| !queues.contains(key)) {
-                found.push(ConfigError::UnknownQueue(agent.key, *queue));
-            }
-            for &(skill, level) in agent.skills.iter().filter(|(_, level)| !(1..=10).contains(level)) {
-                found.push(ConfigError::Level(agent.key, skill, level));
-            }
+            callbacks_max: 100_000,
         }
     }
 }
