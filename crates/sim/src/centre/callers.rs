@@ -165,7 +165,7 @@ mod tests {
         let mut scenario = Scenario::hotline(50, Load::CallsPerHour(vec![1000.0, 0.0, 3000.0]));
         scenario.tiers.iter_mut().for_each(|tier| tier.patience = Spread::NEVER);
         scenario.warmup_hours = 0.0;
-        let mut hours = [0.0; 3];
+        let mut hours = [0.0f64; 3];
         for visitor in Callers::new(&scenario).take_while(|visitor| visitor.at_s < 300.0 * HOUR_S) {
             hours[(visitor.at_s / HOUR_S) as usize % 3] += 0.01;
         }

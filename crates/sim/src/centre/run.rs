@@ -229,7 +229,17 @@ impl Run {
                         self.tally(&gone, |tier| tier.overflowed += 1);
                     }
                 }
-                Output::Withdraw { .. } | Output::AgentChanged { .. } | Output::Decided(_) => {}
+                Output::Withdraw { .. }
+                | Output::AgentChanged { .. }
+                | Output::Decided(_)
+                | Output::WayOut { .. }
+                | Output::Overload { .. }
+                | Output::Wait { .. }
+                | Output::DialBack { .. }
+                | Output::StopDial { .. }
+                | Output::CallbackChanged { .. }
+                | Output::AskTruth
+                | Output::Repaired(_) => {}
             }
         }
     }

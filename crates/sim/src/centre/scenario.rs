@@ -223,10 +223,9 @@ impl Scenario {
     pub fn config(&self) -> Config {
         let groups = self.groups.iter().flat_map(|group| (0..group.count).map(move |_| group));
         let agent = |(key, group): (u32, &Group)| AgentConfig {
-            key: AgentKey(key),
-            name: "".into(),
             skills: group.skills.clone(),
             queues: vec![QUEUE],
+            ..AgentConfig::new(AgentKey(key), "")
         };
         let handle_time = Duration::from_secs_f64(self.mean_handle_s().clamp(0.0, 1e6));
         Config {
