@@ -33,6 +33,10 @@ enum Command {
     /// The callbacks that callers were promised.
     #[command(subcommand)]
     Callbacks(CallbacksCommand),
+    /// Live a call centre on paper: who is answered, how soon, under which policy.
+    Simulate(crate::simulate::SimulateArgs),
+    /// How many agents a scenario needs for its targets and its floors, hour by hour.
+    Staff(crate::simulate::staff::StaffArgs),
 }
 
 /// Where the configuration is.
@@ -135,6 +139,8 @@ pub fn run() -> ExitCode {
         Command::Customers(command) => crate::customers::run(&command),
         Command::Calls(command) => crate::calls::run(&command),
         Command::Callbacks(command) => crate::callbacks::run(&command),
+        Command::Simulate(args) => crate::simulate::run(&args),
+        Command::Staff(args) => crate::simulate::staff::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

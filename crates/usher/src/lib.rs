@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 mod customers;
 pub mod serve;
+pub mod simulate;
 
 /// Runs a future on a small runtime of its own, for commands that ask the store.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, cli::Failure>>) -> Result<T, cli::Failure> {

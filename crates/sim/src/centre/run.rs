@@ -4,7 +4,7 @@ use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use acd::{Caller, Engine, Input, Output, OverflowTarget, Requirement, Violation};
-use base::{AgentKey, CallKey, Duration, Instant, Seed, TierKey};
+use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Seed, TierKey};
 
 use super::callers::{Callers, Visitor};
 use super::outcome::{Outcome, Series, TierOutcome};
@@ -40,6 +40,8 @@ pub struct Run {
     calls: Calls,
     /// What calls of each tier and reason ask for.
     needs: Vec<Vec<Requirement>>,
+    /// The queue of each reason and its after-call work, in a house as configured.
+    queues: Vec<(QueueKey, Duration)>,
     in_time: Vec<Duration>,
     counted_from: Instant,
     counted_to: Instant,
@@ -59,8 +61,14 @@ enum Due {
 impl Run {
     /// A centre at the start of its warm-up, everybody ready.
     pub fn new(scenario: &Scenario) -> Run {
-        let mut engine = Engine::new(scenario.config(), Seed([scenario.seed, 0]));
-        for agent in (0..scenario.agents()).map(AgentKey) {
+        let config = scenario.config();
+        let queues = match &scenario.house {
+            Some(house) => house.queues.iter().map(|queue| (queue.key, queue.wrap_up)).collect(),
+            None => Vec::new(),
+        };
+        let agents: Vec<AgentKey> = config.agents.iter().map(|agent| agent.key).collect();
+        let mut engine = Engine::new(config, Seed([scenario.seed, 0]));
+        for agent in agents {
             engine.handle(Instant::ZERO, Input::Reachable { agent, reachable: true });
             engine.handle(Instant::ZERO, Input::Ready { agent });
         }
@@ -85,6 +93,7 @@ impl Run {
             foreseen: 0,
             calls: Calls::default(),
             needs: scenario.tiers.iter().map(of_tier).collect(),
+            queues,
             in_time: scenario.tiers.iter().map(|tier| tier.contract.service_level).collect(),
             counted_from,
             counted_to: counted_from + seconds(scenario.hours * 3600.0),
@@ -205,7 +214,8 @@ impl Run {
         let tier = TierKey(u8::try_from(visitor.tier).unwrap_or(u8::MAX));
         let needs = self.needs.get(visitor.tier).and_then(|tier| tier.get(visitor.reason));
         let skills = needs.cloned().unwrap_or_default();
-        let caller = Caller { skills, ..Caller::new(tier, QUEUE) };
+        let queue = self.queues.get(visitor.reason).map_or(QUEUE, |(queue, _)| *queue);
+        let caller = Caller { skills, ..Caller::new(tier, queue) };
         self.engine.handle(self.now, Input::Offer { call, caller });
         self.listen();
         if visitor.patience_s.is_finite() && self.calls.waits(call) {
@@ -249,8 +259,9 @@ impl Run {
         let Some(guest) = self.calls.take_waiting(call) else { return };
         self.engine.handle(self.now, Input::Answered { call, agent });
         self.foresee(guest.visitor.handle_s, Due::TalkEnds(call, agent));
-        let talk_ends = self.now + seconds(guest.visitor.handle_s);
-        let counted = talk_ends.min(self.counted_to).since(self.now.max(self.counted_from));
+        let wrap_up = self.queues.get(guest.visitor.reason).map_or(Duration::ZERO, |(_, wrap_up)| *wrap_up);
+        let busy_until = self.now + seconds(guest.visitor.handle_s) + wrap_up;
+        let counted = busy_until.min(self.counted_to).since(self.now.max(self.counted_from));
         self.busy_s += counted.as_secs_f64();
         let waited = self.now.since(guest.since);
         let in_time = self.in_time.get(guest.visitor.tier).is_some_and(|limit| waited <= *limit);

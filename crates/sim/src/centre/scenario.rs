@@ -32,6 +32,9 @@ pub struct Scenario {
     pub reasons: Vec<Reason>,
     /// When they call.
     pub load: Load,
+    /// A house as configured: its queues, agents and rules instead of one queue before `groups`. A call's reason is
+    /// then the index of its queue.
+    pub house: Option<Arc<Config>>,
 }
 
 /// Agents who are alike.
@@ -129,11 +132,15 @@ impl Scenario {
             tiers: shares.into_iter().zip(contracts).map(tier).collect(),
             reasons: Vec::new(),
             load,
+            house: None,
         }
     }
 
     /// Agents in all.
     pub fn agents(&self) -> u32 {
+        if let Some(house) = &self.house {
+            return u32::try_from(house.agents.len()).unwrap_or(u32::MAX);
+        }
         self.groups.iter().fold(0u32, |sum, group| sum.saturating_add(group.count))
     }
 
@@ -221,6 +228,11 @@ impl Scenario {
 
     /// What the engine is told.
     pub fn config(&self) -> Config {
+        let tiers = self.tiers.iter().map(|tier| tier.contract).collect();
+        if let Some(house) = &self.house {
+            let agent_choice = self.agent_choice;
+            return Config { policy: self.policy, agent_choice, tiers, ..Config::clone(house) };
+        }
         let groups = self.groups.iter().flat_map(|group| (0..group.count).map(move |_| group));
         let agent = |(key, group): (u32, &Group)| AgentConfig {
             skills: group.skills.clone(),
@@ -231,7 +243,7 @@ impl Scenario {
         Config {
             queues: vec![QueueConfig { handle_time, ..QueueConfig::new(QUEUE, "all") }],
             agents: (0..).zip(groups).map(agent).collect(),
-            tiers: self.tiers.iter().map(|tier| tier.contract).collect(),
+            tiers,
             policy: self.policy,
             agent_choice: self.agent_choice,
             // Talks end by themselves here, however long.

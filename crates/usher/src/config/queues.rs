@@ -100,7 +100,7 @@ pub fn read(mut root: Section<'_>) -> Routing {
 }
 
 /// One word of a closed list.
-fn word<T>(
+pub(crate) fn word<T>(
     section: &mut Section<'_>,
     key: &'static str,
     of: impl Fn(&str) -> Option<T>,

@@ -36,19 +36,33 @@ fn tier(mut section: Section<'_>, others: &[Tier]) -> Tier {
     if others.iter().any(|other| other.name == name) {
         section.finding("name", format!("\"{name}\" is given to another tier too"));
     }
+    let contract = contract(&mut section, |usual| usual);
+    if others.last().is_some_and(|above| above.contract.value < contract.value) {
+        section.finding("value", "is above the tier before it: tiers stand in value order");
+    }
+    section.end();
+    Tier { name, contract }
+}
+
+/// The keys of a contract; `usual` fills in what follows from the place of the tier where the file says nothing.
+pub fn contract(section: &mut Section<'_>, usual: impl FnOnce(Contract) -> Contract) -> Contract {
     let target = section.within("target", 0.0..=1.0, 0.8);
     let floor = section.within("floor", 0.0..=1.0, 0.0);
     if floor > target {
         section.finding("floor", format!("is {floor}, above the target {target}"));
     }
     let promise_s = section.within("promise_s", 1..=86_400u64, 60);
-    let usual = Contract::new(target, floor, Duration::from_secs(promise_s));
+    let usual = usual(Contract::new(target, floor, Duration::from_secs(promise_s)));
     let service_level_target = section.get("service_level_target");
     if service_level_target.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         section.finding("service_level_target", "is a share from 0 to 1");
     }
-    let contract = Contract {
-        service_level: Duration::from_secs(section.within("service_level_s", 1..=3600u64, 15)),
+    Contract {
+        service_level: Duration::from_secs(section.within(
+            "service_level_s",
+            1..=3600u64,
+            usual.service_level.as_secs(),
+        )),
         service_level_target,
         delay_ratio: Duration::from_secs(section.within("delay_ratio_s", 1..=86_400u64, promise_s)),
         value: section.within("value", 0.0..=1e9, usual.value),
@@ -56,10 +70,5 @@ fn tier(mut section: Section<'_>, others: &[Tier]) -> Tier {
         debt_max: section.within("debt_max", 0.0..=1e6, usual.debt_max),
         credit_max: section.within("credit_max", 0.0..=1e6, usual.credit_max),
         ..usual
-    };
-    if others.last().is_some_and(|above| above.contract.value < contract.value) {
-        section.finding("value", "is above the tier before it: tiers stand in value order");
     }
-    section.end();
-    Tier { name, contract }
 }
