@@ -3,13 +3,13 @@
 
 use base::{Instant, LegKey};
 
-use super::leg::{Early, Leg, Outgoing, Reoffer, SessionAsk, State};
+use super::leg::{Cancel, Early, Leg, Outgoing, Reoffer, SessionAsk, State};
 use super::print::Lines;
 use super::read;
 use crate::dialog::Dialog;
 use crate::endpoint::dispatch::ALLOW;
 use crate::endpoint::request::Request;
-use crate::endpoint::{Endpoint, Event};
+use crate::endpoint::{Endpoint, Event, FailReason};
 use crate::message::Method;
 use crate::transaction::Answer;
 
@@ -33,8 +33,36 @@ impl Endpoint {
             Method::Options => self.answer_options(r),
             // His 2xx has not reached us: our INVITE is in progress (RFC 3261 §14.2).
             Method::Invite => self.refuse(r, 491),
-            // A callee ends nothing before the ACK (RFC 3261 §15); we subscribed to nothing.
-            _ => self.refuse(r, 481),
+            Method::Bye => self.on_early_bye(now, r, leg),
+            // His 2xx may be behind this: 481 would end the dialog that it makes (RFC 5057 §5.1).
+            _ => {
+                let mut lines = Lines::new();
+                lines.number("Retry-After", 1);
+                self.refuse_with(r, 500, &lines);
+            }
+        }
+    }
+
+    /// A callee may end what he thinks is up when no ACK came for his 2xx, which we never saw
+    /// (RFC 3261 §13.3.1.4). With no other branch left our INVITE will not be answered.
+    fn on_early_bye(&mut self, now: Instant, r: &Request<'_>, leg: LegKey) {
+        let Some(Leg { state: State::Outgoing(outgoing), dialog, .. }) =
+            self.legs.get_mut(&leg).map(|leg| &mut **leg)
+        else {
+            return;
+        };
+        let (tag, before) = (dialog.local_tag, outgoing.early.len());
+        outgoing.early.retain(|early| Some(&early.dialog.remote_tag[..]) != r.message.from_tag());
+        let (known, left) = (outgoing.early.len() < before, !outgoing.early.is_empty());
+        let cancelled = outgoing.cancel != Cancel::No;
+        if !known {
+            return self.refuse(r, 481);
+        }
+        self.answer(now, r, tag, &Answer::code(200));
+        if !left && !cancelled {
+            let reason = FailReason::PeerMisbehaved;
+            self.layer.event(Event::Failed { leg, code: 480, retry_after_s: None, reason });
+            self.cancel(now, leg, None);
         }
     }
 

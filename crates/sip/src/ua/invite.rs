@@ -18,10 +18,6 @@ pub(crate) const STILL_TRYING: Duration = Duration::from_secs(60);
 
 impl Endpoint {
     pub(crate) fn on_invite(&mut self, now: Instant, r: &Request<'_>, claim: Claim) {
-        if self.draining {
-            self.layer.counters.dropped.draining += 1;
-            return self.refuse_for_now(r);
-        }
         if self.layer.is_merged(r.merged(&self.layer), r.id) {
             self.layer.counters.dropped.merged += 1;
             return self.refuse(r, 482);
@@ -42,6 +38,10 @@ impl Endpoint {
         }
         let proved = Request { tag: Some(self.layer.rng.next_u64()), ..*r };
         let r = if claim == Claim::User { &proved } else { r };
+        if self.draining {
+            self.layer.counters.dropped.draining += 1;
+            return self.refuse_for_now(r);
+        }
         let asked = read::session_ask(r.message, true);
         if let Some(min_s) = self.session_too_short(&asked) {
             let mut lines = Lines::new();
