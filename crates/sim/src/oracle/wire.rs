@@ -66,6 +66,8 @@ pub struct WireOracle {
     dialogs: BTreeMap<DialogId, Dialog>,
     owed: BTreeMap<AckId, Instant>,
     acked: BTreeSet<AckId>,
+    /// 2xx that have no ACK yet, with their dialogs-to-be.
+    offered: BTreeMap<AckId, (DialogId, SocketAddr)>,
     /// The media port that the switch named last, by Call-ID and tag of the switch.
     ports: BTreeMap<(String, String), u16>,
     /// Dialogs that ended in this step.
@@ -117,29 +119,28 @@ impl WireOracle {
         let Some((cseq, method)) = message.cseq() else { return };
         let key = (word(message.branch()), method.to_owned());
         let Some(sent) = self.sent.get_mut(&key) else { return };
-        if !sent.is_alive(now) {
-            return;
-        }
-        sent.heard = true;
+        let alive = sent.is_alive(now);
+        sent.heard |= alive;
         if code < 200 {
             return;
         }
         let before = sent.ended;
-        sent.ended.get_or_insert((code, now));
-        if method != "INVITE" {
-            return;
+        if alive {
+            sent.ended.get_or_insert((code, now));
         }
         // A branch that answers otherwise than the first final response said is heard by nobody.
         let fits = before.is_none_or(|(first, _)| (first < 300) == (code < 300));
+        if method != "INVITE" || !fits {
+            return;
+        }
         let id = (word(message.get("Call-ID")), word(message.to_tag()), cseq);
-        if fits {
-            if !self.acked.contains(&id) {
-                self.owed.entry(id.clone()).or_insert(now);
-            }
-            if code < 300 {
-                let dialog = (id.0, word(message.from_tag()), id.1);
-                self.dialogs.entry(dialog).or_insert(Dialog { peer: from, over: None, cseq });
-            }
+        let dialog = (id.0.clone(), word(message.from_tag()), id.1.clone());
+        if code < 300 && !self.dialogs.contains_key(&dialog) {
+            self.offered.insert(id.clone(), (dialog, from));
+        }
+        // Who wakes up late may still take what came too late; he need not.
+        if alive && !self.acked.contains(&id) {
+            self.owed.entry(id).or_insert(now);
         }
     }
 
@@ -194,6 +195,9 @@ impl WireOracle {
         if method == "ACK" {
             let id = (call_id, word(message.to_tag()), cseq);
             self.owed.remove(&id);
+            if let Some((dialog, peer)) = self.offered.remove(&id) {
+                self.dialogs.insert(dialog, Dialog { peer, over: None, cseq });
+            }
             self.acked.insert(id);
             return;
         }

@@ -83,7 +83,7 @@ impl Phone {
             Manner::Dead => return,
         };
         self.be_called(message, answer_at, code);
-        for branch in 1..=self.habits.branches {
+        for branch in (1..=self.habits.branches).filter(|_| code == 180) {
             // The other branches of a fork ring too, and are answered a moment later.
             let later = answer_at.map(|at| at + T1 / 4 * u32::from(branch));
             self.be_called(message, later, code);

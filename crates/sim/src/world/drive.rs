@@ -78,6 +78,10 @@ impl World {
     fn keep(&mut self, within: Duration, what: Later) {
         let within_ns = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
         let at = self.now + Duration::from_nanos(self.rng.below(within_ns.max(1)));
+        self.keep_until(at, what);
+    }
+
+    pub(super) fn keep_until(&mut self, at: Instant, what: Later) {
         self.later_count += 1;
         self.later.insert((at, self.later_count), what);
     }

@@ -205,6 +205,9 @@ impl World {
 
     /// Makes an agent ready, as his desktop would.
     pub fn agent_ready(&mut self, agent: usize) {
+        if self.standstill.until.is_some() {
+            return;
+        }
         let change = call::admin::AgentChange::Ready;
         let _ = self
             .local
@@ -277,8 +280,11 @@ impl World {
         }
     }
 
-    /// Tells the switch something.
+    /// Tells the switch something; while it stands still, as soon as it does not.
     pub fn tell(&mut self, input: Input) {
+        if let Some(until) = self.standstill.until {
+            return self.keep_until(until, Later::Input(Box::new(input)));
+        }
         self.local.handle(self.now, input);
         self.drive();
     }

@@ -67,7 +67,7 @@ impl Endpoint {
     fn in_dialog(&mut self, now: Instant, r: &mut Request<'_>) {
         let found = r.message.to_tag().and_then(unhex).and_then(|tag| self.by_tag.get(&tag).copied());
         let Some(key) =
-            found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.dialog.matches(r.message)))
+            found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.holds(r.message)))
         else {
             // Strangers pay for the answer.
             if self.admitted(now, r) {
@@ -76,11 +76,10 @@ impl Endpoint {
             return;
         };
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        r.within = Some(leg.dialog.local_tag);
+        r.tag = Some(leg.dialog.local_tag);
         let r = &*r;
         if matches!(leg.state, State::Outgoing(_)) {
-            // Its early dialogs take no requests of the callee's: we offer nothing that needs one.
-            return self.refuse(r, 481);
+            return self.in_early_dialog(now, r, key);
         }
         let knows = !matches!(
             r.method,
@@ -223,12 +222,12 @@ impl Endpoint {
         true
     }
 
-    /// Refuses. Outside of dialogs without keeping anything (RFC 3261 §8.2.7), the tag is the same each
-    /// time; within one with state, because a repetition must get the same answer (RFC 3261 §17.2) though
-    /// the dialog has moved on.
+    /// Refuses. Strangers without keeping anything (RFC 3261 §8.2.7), the tag is the same each time;
+    /// within a dialog, and who has proved himself, with state: a repetition must get the same answer
+    /// (RFC 3261 §17.2) though the dialog has moved on, or the nonce has been used.
     pub(crate) fn refuse_with(&mut self, r: &Request<'_>, code: u16, lines: &Lines) {
-        if let Some(tag) = r.within
-            && self.layer.room(r.source()).is_ok()
+        if let Some(tag) = r.tag
+            && self.layer.full(r.source()).is_none()
         {
             let invite = *r.method == Method::Invite;
             self.layer.serve_quietly(r.id, r.reply, r.source(), r.head(tag), invite);

@@ -12,6 +12,7 @@ use crate::transaction::Layer;
 use crate::transaction::template::{decimal, hex};
 
 /// One request of a peer.
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) message: &'a Message,
     pub(crate) method: &'a Method,
@@ -25,8 +26,9 @@ pub(crate) struct Request<'a> {
     pub(crate) invite_id: u64,
     /// When it came.
     pub(crate) at: Instant,
-    /// Our tag, once the dialog that it belongs to is known.
-    pub(crate) within: Option<u64>,
+    /// Our tag, once it is known to be of a dialog of ours or of a user who proved himself: then a refusal
+    /// is kept for its repetitions.
+    pub(crate) tag: Option<u64>,
 }
 
 impl<'a> Request<'a> {
@@ -39,7 +41,7 @@ impl<'a> Request<'a> {
         let own_id =
             if matches!(method, Method::Invite | Method::Ack) { invite_id } else { id(method.as_bytes()) };
         let reply = reply_flow(&via, flow);
-        Some(Request { message, method, flow, reply, id: own_id, invite_id, at, within: None })
+        Some(Request { message, method, flow, reply, id: own_id, invite_id, at, tag: None })
     }
 
     pub(crate) fn source(&self) -> IpAddr {

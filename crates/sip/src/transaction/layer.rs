@@ -104,18 +104,26 @@ impl Layer {
         found.cloned().unwrap_or(Listener { protocol: flow.protocol, local: flow.local, advertised: None })
     }
 
-    /// Whether a request from `source` may have a transaction.
+    /// Whether a request from `source` may have a transaction. What may not is counted.
     pub(crate) fn room(&mut self, source: IpAddr) -> Result<(), Full> {
+        let full = self.full(source);
+        match full {
+            Some(Full::All) => self.counters.dropped.transactions_full += 1,
+            Some(Full::Source) => self.counters.dropped.source_full += 1,
+            None => {}
+        }
+        full.map_or(Ok(()), Err)
+    }
+
+    /// Why a request from `source` may have none.
+    pub(crate) fn full(&self, source: IpAddr) -> Option<Full> {
         let limits = &self.config.limits;
+        let held = self.per_source.get(&source).copied().unwrap_or(0);
         if self.servers.len() >= limits.transactions_max {
-            self.counters.dropped.transactions_full += 1;
-            return Err(Full::All);
+            Some(Full::All)
+        } else {
+            (held >= limits.transactions_per_source_max).then_some(Full::Source)
         }
-        if self.per_source.get(&source).is_some_and(|held| *held >= limits.transactions_per_source_max) {
-            self.counters.dropped.source_full += 1;
-            return Err(Full::Source);
-        }
-        Ok(())
     }
 
     pub(super) fn count_source(&mut self, source: IpAddr) {

@@ -66,7 +66,7 @@ impl Endpoint {
             None if outgoing.early.len() >= EARLY_MAX => return None,
             None => {
                 let dialog = dialog.answered(layer, m, flow, m.cseq_number()).ok()?;
-                outgoing.early.push(Early { dialog, rseq: 0 });
+                outgoing.early.push(Early { dialog, rseq: 0, agreed: false });
                 outgoing.early.len().checked_sub(1)?
             }
         };
@@ -88,7 +88,7 @@ impl Endpoint {
         let ours = match self.legs.get(&leg).map(|leg| &**leg) {
             Some(Leg { state: State::Outgoing(outgoing), dialog, .. }) if first => dialog
                 .answered(&self.layer, m, flow, m.cseq_number())
-                .map(|dialog| (dialog, outgoing.cancel.clone(), outgoing.offerless)),
+                .map(|dialog| (outgoing.confirm(dialog), outgoing.cancel.clone(), outgoing.offerless)),
             _ => return self.end_stray(now, id, m, flow),
         };
         match ours {

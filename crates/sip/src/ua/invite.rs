@@ -3,7 +3,7 @@
 use base::{Duration, Instant, LegKey, Pii};
 use bytes::Bytes;
 
-use super::leg::{Incoming, Leg, Reliability, State, Unacked};
+use super::leg::{Incoming, Leg, Reliability, Reoffer, State, Unacked};
 use super::print::Lines;
 use super::read;
 use crate::dialog::Dialog;
@@ -18,10 +18,6 @@ pub(crate) const STILL_TRYING: Duration = Duration::from_secs(60);
 
 impl Endpoint {
     pub(crate) fn on_invite(&mut self, now: Instant, r: &Request<'_>, claim: Claim) {
-        if self.draining {
-            self.layer.counters.dropped.draining += 1;
-            return self.refuse_for_now(r);
-        }
         if self.layer.is_merged(r.merged(&self.layer), r.id) {
             self.layer.counters.dropped.merged += 1;
             return self.refuse(r, 482);
@@ -40,6 +36,12 @@ impl Endpoint {
         if self.layer.room(r.source()).is_err() {
             return self.refuse_for_now(r);
         }
+        let proved = Request { tag: Some(self.layer.rng.next_u64()), ..*r };
+        let r = if claim == Claim::User { &proved } else { r };
+        if self.draining {
+            self.layer.counters.dropped.draining += 1;
+            return self.refuse_for_now(r);
+        }
         let asked = read::session_ask(r.message, true);
         if let Some(min_s) = self.session_too_short(&asked) {
             let mut lines = Lines::new();
@@ -51,7 +53,7 @@ impl Endpoint {
     }
 
     fn begin_incoming(&mut self, now: Instant, r: &Request<'_>, peer: Peer, replaces: Option<LegKey>) {
-        let tag = self.layer.rng.next_u64();
+        let tag = r.tag.unwrap_or_else(|| self.layer.rng.next_u64());
         let trunk = match peer {
             Peer::Trunk(key) => self.trunk(key),
             Peer::Agent(_) => None,
@@ -74,6 +76,8 @@ impl Endpoint {
             // RFC 3262 §3: between 1 and 2^31 - 1; small enough to count up from.
             rseq: 1 + self.layer.rng.next_u32() % 0x4000_0000,
             reliable: None,
+            agreed: false,
+            reoffered: false,
             queued_ring: None,
             queued_accept: None,
         };
@@ -140,10 +144,13 @@ impl Endpoint {
         let Some(value) = self.legs.get_mut(&leg) else { return };
         let State::Incoming(incoming) = &mut value.state else { return };
         // RFC 3262 §3: no 2xx while a reliable response with a session description is unacknowledged.
-        if incoming.reliable.as_ref().is_some_and(|reliable| reliable.has_sdp) {
+        let unacknowledged = incoming.reliable.as_ref().is_some_and(|reliable| reliable.has_sdp);
+        if unacknowledged || matches!(value.reoffer, Reoffer::Received { .. }) {
             incoming.queued_accept = Some(sdp);
             return;
         }
+        // What was agreed since goes without saying.
+        let sdp = sdp.filter(|_| !incoming.reoffered);
         let (transaction, cseq, asked) = (incoming.transaction, incoming.cseq, incoming.asked);
         let mut lines = Lines::new();
         lines.line("Allow", ALLOW.as_bytes()).line("Supported", b"replaces, timer");
@@ -154,7 +161,9 @@ impl Endpoint {
         self.stop_incoming_timers(leg);
         let Some(value) = self.legs.get_mut(&leg) else { return };
         value.state = State::Up;
-        value.sdp = sdp;
+        if sdp.is_some() {
+            value.sdp = sdp;
+        }
         value.unacked = Some(Box::new(Unacked { cseq, response, flow, interval: t1, first: true }));
         self.set_leg_timer(leg, LegTimer::Repeat2xx, now + t1);
         self.set_leg_timer(leg, LegTimer::NoAck, now + t1.saturating_mul(64));

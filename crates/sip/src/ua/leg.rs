@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::dialog::Dialog;
 use crate::endpoint::{Flow, Peer, Reason};
+use crate::message::Message;
 use crate::transaction::Template;
 
 /// A leg.
@@ -66,9 +67,14 @@ pub(crate) struct Incoming {
     pub(crate) asked: SessionAsk,
     pub(crate) rseq: u32,
     pub(crate) reliable: Option<Reliable>,
+    /// Offer and answer were exchanged reliably: either side may offer anew (RFC 3262 §5, RFC 3311 §5.1).
+    pub(crate) agreed: bool,
+    /// The peer has done so: what our first answer said is out of date.
+    pub(crate) reoffered: bool,
     /// `ring` came while a reliable response waited for its PRACK.
     pub(crate) queued_ring: Option<(u16, Option<Bytes>)>,
-    /// `accept` came while a reliable response with a session description waited for its PRACK.
+    /// `accept` came while a reliable response with a session description waited for its PRACK, or an
+    /// offer of the peer's for our answer.
     pub(crate) queued_accept: Option<Option<Bytes>>,
 }
 
@@ -120,6 +126,8 @@ pub(crate) enum Cancel {
 pub(crate) struct Early {
     pub(crate) dialog: Dialog,
     pub(crate) rseq: u32,
+    /// Our offer was answered in it by a reliable response: the peer may offer anew (RFC 3311 §5.1).
+    pub(crate) agreed: bool,
 }
 
 /// Early dialogs of one INVITE that are remembered.
@@ -219,6 +227,15 @@ impl Leg {
             sdp: None,
             peer_updates: false,
             bye_after_ack: None,
+        }
+    }
+
+    /// Whether a request within a dialog belongs to this leg: to its dialog, or, while our INVITE has no
+    /// final response, to any of the early dialogs that it may have made.
+    pub(crate) fn holds(&self, message: &Message) -> bool {
+        match self.state {
+            State::Outgoing(_) => message.call_id() == self.dialog.call_id,
+            _ => self.dialog.matches(message),
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod bye;
 pub(crate) mod cancel;
 pub(crate) mod dial;
 pub(crate) mod dial_answered;
+pub(crate) mod early;
 pub(crate) mod info;
 pub(crate) mod invite;
 pub(crate) mod leg;

@@ -59,19 +59,39 @@ impl Endpoint {
         self.cancel_leg_timer(leg, LegTimer::NoPrack);
         let body = read::sdp(r.message);
         let expects_answer = reliable.has_sdp && !offered;
-        if body.is_some() && !expects_answer {
-            // A new offer before the call is up: we have one answer to give, and gave it.
-            self.answer(now, r, tag, &Answer::code(488));
-        } else {
-            self.answer(now, r, tag, &Answer::code(200));
-            if let Some(body) = body {
+        let agreed = self.agrees(leg, reliable.has_sdp && (offered || body.is_some()));
+        match body {
+            None => {
+                self.answer(now, r, tag, &Answer::code(200));
+            }
+            Some(body) if expects_answer => {
+                self.answer(now, r, tag, &Answer::code(200));
                 self.layer.event(Event::EarlyAnswer { leg, body });
+            }
+            // A new offer, to be answered in our 2xx (RFC 3262 §5).
+            Some(_) if agreed && self.layer.room(r.source()).is_ok() => {
+                return self.reoffered_early(now, r, leg);
+            }
+            // An offer while another waits for its answer.
+            Some(_) => {
+                self.answer(now, r, tag, &Answer::code(488));
             }
         }
         self.after_prack(now, leg);
     }
 
-    fn after_prack(&mut self, now: Instant, leg: LegKey) {
+    /// Whether offer and answer have been exchanged reliably before our final response; `now` they are.
+    fn agrees(&mut self, leg: LegKey, now: bool) -> bool {
+        match self.legs.get_mut(&leg).map(|leg| &mut leg.state) {
+            Some(State::Incoming(incoming)) => {
+                incoming.agreed |= now;
+                incoming.agreed
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn after_prack(&mut self, now: Instant, leg: LegKey) {
         let Some(Leg { state: State::Incoming(incoming), .. }) =
             self.legs.get_mut(&leg).map(|leg| &mut **leg)
         else {
@@ -98,11 +118,13 @@ impl Endpoint {
     ) -> bool {
         let Some(value) = self.legs.get_mut(&leg) else { return false };
         let Leg { state: State::Outgoing(outgoing), dialog, .. } = &mut **value else { return false };
+        let offerless = outgoing.offerless;
         let Some(early) = Self::early(&self.layer, dialog, outgoing, m, flow) else { return false };
         if early.rseq != 0 && rseq != early.rseq.wrapping_add(1) {
             return false;
         }
         early.rseq = rseq;
+        early.agreed |= !offerless && read::sdp(m).is_some();
         // All early dialogs of a leg count in one row: rising in each.
         early.dialog.local_cseq = dialog.local_cseq;
         let mut prack = early.dialog.request(Method::Prack, None);

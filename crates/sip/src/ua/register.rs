@@ -58,6 +58,7 @@ impl Endpoint {
             return;
         }
         let Some(agent) = self.authenticate(now, r) else { return };
+        let r = &Request { tag: Some(self.layer.rng.next_u64()), ..*r };
         let to = r.message.to().ok().and_then(|to| to.uri().ok());
         let user = to.and_then(|to| to.user_unescaped()).map(|user| user.into_owned());
         // RFC 3261 §10.3 step 4: only one's own address of record.

@@ -90,17 +90,18 @@ impl Endpoint {
         let Some(value) = self.legs.get_mut(&leg) else { return };
         let Reoffer::Received { transaction, cseq, invite, asked, .. } = value.reoffer else { return };
         value.reoffer = Reoffer::Idle;
+        let up = value.is_up();
         self.cancel_leg_timer(leg, LegTimer::ReofferUnanswered);
         let sdp = match result {
             Ok(sdp) => sdp,
             Err(code) => {
                 self.layer.respond(now, transaction, &Answer::code(code.clamp(400, 699)));
-                return self.next_reoffer(now, leg);
+                return self.after_reoffer(now, leg);
             }
         };
         let mut lines = Lines::new();
         lines.line("Allow", ALLOW.as_bytes()).line("Supported", b"replaces, timer");
-        let session = self.session_for_answer(&asked, &mut lines);
+        let session = if up { self.session_for_answer(&asked, &mut lines) } else { None };
         let answer = Answer { code: 200, lines: lines.as_bytes(), contact: true, sdp: sdp.as_ref() };
         let sent = self.layer.respond(now, transaction, &answer);
         let t1 = self.layer.config.times.t1;
@@ -113,10 +114,18 @@ impl Endpoint {
             self.set_leg_timer(leg, LegTimer::Repeat2xx, now + t1);
             self.set_leg_timer(leg, LegTimer::NoAck, now + t1.saturating_mul(64));
         }
-        self.start_session(now, leg, session);
-        if !invite {
-            self.next_reoffer(now, leg);
+        if up {
+            self.start_session(now, leg, session);
         }
+        if !invite {
+            self.after_reoffer(now, leg);
+        }
+    }
+
+    /// The peer's exchange is over: what waited for its end goes on.
+    fn after_reoffer(&mut self, now: Instant, leg: LegKey) {
+        self.after_prack(now, leg);
+        self.next_reoffer(now, leg);
     }
 
     /// The owner never answered the peer's offer.

@@ -3,7 +3,7 @@
 
 use base::{Instant, LegKey};
 
-use super::leg::Reoffer;
+use super::leg::{Reoffer, State};
 use super::print::Lines;
 use super::read;
 use crate::endpoint::dispatch::ALLOW;
@@ -26,11 +26,18 @@ impl Endpoint {
             }
             return self.refreshed(now, r, leg, tag);
         }
-        if !self.can_reoffer(r, leg, &asked) {
+        let early = match &value.state {
+            State::Incoming(incoming) => incoming.agreed && !matches!(value.reoffer, Reoffer::Received { .. }),
+            _ => false,
+        };
+        if !early && !self.can_reoffer(r, leg, &asked) {
             return;
         }
         if self.layer.room(r.source()).is_err() {
             return self.refuse_for_now(r);
+        }
+        if early {
+            return self.reoffered_early(now, r, leg);
         }
         self.yield_to_peer(leg);
         let Some(value) = self.legs.get_mut(&leg) else { return };
