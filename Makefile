@@ -1,6 +1,6 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
-.PHONY: demo test check prompts build bench load
+.PHONY: demo test check prompts build bench load compare-relay compare-prompts
 
 SECONDS ?= 60
 
@@ -30,3 +30,10 @@ test:
 
 bench:
 	cargo bench -p benches
+
+# Comparisons: peers from Debian and Usher in turn in the same minutes, beside raw loops; a page in loadtest/results/.
+# Processor 0 is the subject's, 1 the load's. COMPARE="--rounds 2 --calls 500" makes them shorter.
+compare-relay compare-prompts:
+	@scripts/install-debian.sh compare
+	@cargo build --release --locked -p usher-load
+	target/release/usher-load $@ --generator-cpu 1 $(COMPARE)

@@ -5,6 +5,7 @@
 //! agreement about addresses that lets a relay and a generator meet without signalling.
 
 pub mod null_relay;
+pub mod null_sender;
 pub mod results;
 pub mod rig;
 pub mod rtp;

@@ -5,6 +5,9 @@
 mod calls;
 mod commands;
 mod demo;
+mod measure;
+mod process;
+mod subject;
 
 use std::process::ExitCode;
 
@@ -24,7 +27,11 @@ enum Command {
     Calls(commands::calls::Options),
     /// Be the carrier's back end that the hotline's flows ask.
     Backend(commands::demo::BackEndOptions),
-    /// Compare relays: processor time per packet and added latency, side by side.
+    /// Compare relays with each other, with null relays and with rtpengine; write a page of results.
+    CompareRelay(commands::compare::Options),
+    /// Compare the prompt player with raw send loops; write a page of results.
+    ComparePrompts(commands::compare::Options),
+    /// Compare any subjects: processor time per packet and added latency, side by side.
     BridgeBench(commands::bridge_bench::Options),
 }
 
@@ -35,6 +42,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(&options),
         Command::Calls(options) => commands::calls::run(&options),
         Command::Backend(options) => commands::demo::back_end(&options),
+        Command::CompareRelay(options) => commands::compare::relay(&options),
+        Command::ComparePrompts(options) => commands::compare::prompts(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
     };
     match done {

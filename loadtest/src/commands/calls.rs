@@ -13,6 +13,7 @@ use super::rtp::PaceOptions;
 use crate::calls::{Calls, Sides, Signalling, seat};
 use crate::demo::http::Api;
 use crate::demo::people;
+use crate::process::cpu_us;
 
 /// What to drive. The defaults fit `config/load`.
 #[derive(Debug, clap::Args)]
@@ -197,14 +198,4 @@ fn print(outcome: &Outcome) {
 fn spent(before: Option<u64>, after: Option<u64>) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
     Some(after?.saturating_sub(before?) as f64)
-}
-
-/// Processor time that process `pid` has used, in microseconds: user and system of `/proc/PID/stat`, whose
-/// unit is 10 ms.
-fn cpu_us(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) * 10_000)
 }

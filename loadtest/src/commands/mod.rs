@@ -2,6 +2,7 @@
 
 pub(crate) mod bridge_bench;
 pub(crate) mod calls;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod relay;
 pub(crate) mod rtp;

@@ -14,6 +14,7 @@ use media::sdp::{Direction, Negotiated};
 use media::{Codec, Command, Event, Prompt};
 use serde::{Deserialize, Serialize};
 use usher_load::null_relay::{Calls, NullRelay};
+use usher_load::null_sender::NullSender;
 use usher_load::rig::Rig;
 use usher_load::rtp::resident_bytes;
 use worker::net::{pin_to, process_cpu_time, raise_file_limit};
@@ -34,32 +35,40 @@ pub(crate) enum Kind {
     PromptEpoll,
     /// The switch's media thread, music to every leg, by io_uring.
     PromptUring,
+    /// A packet to every leg each 20 ms and nothing else, one system call each.
+    SendMmsg,
+    /// A packet to every leg each 20 ms and nothing else, by io_uring.
+    SendUring,
 }
 
 /// What a kind of relay does with what it hears.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
-    Nothing,
+    /// Passes it on, without logic.
+    Pass,
     Bridge,
     Prompt,
+    /// Only sends, without logic.
+    Send,
 }
 
 impl Kind {
     const fn task(self) -> Task {
         match self {
-            Kind::NullEpoll | Kind::NullUring => Task::Nothing,
+            Kind::NullEpoll | Kind::NullUring => Task::Pass,
+            Kind::SendMmsg | Kind::SendUring => Task::Send,
             Kind::BridgeEpoll | Kind::BridgeUring => Task::Bridge,
             Kind::PromptEpoll | Kind::PromptUring => Task::Prompt,
         }
     }
 
     /// Whether its legs hear prompts.
-    pub(crate) fn plays(self) -> bool {
-        self.task() == Task::Prompt
+    pub(crate) const fn plays(self) -> bool {
+        matches!(self.task(), Task::Prompt | Task::Send)
     }
 
     const fn is_uring(self) -> bool {
-        matches!(self, Kind::NullUring | Kind::BridgeUring | Kind::PromptUring)
+        matches!(self, Kind::NullUring | Kind::BridgeUring | Kind::PromptUring | Kind::SendUring)
     }
 }
 
@@ -104,16 +113,24 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(cpu) = options.cpu {
         pin_to(cpu)?;
     }
-    if options.kind.task() == Task::Nothing { run_null(options) } else { run_pool(options) }
+    match options.kind.task() {
+        Task::Pass | Task::Send => run_null(options),
+        Task::Bridge | Task::Prompt => run_pool(options),
+    }
 }
 
 fn run_null(options: &Options) -> Result<(), Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let relay = NullRelay::bind(&options.rig, Duration::from_micros(u64::from(options.coalesce_us)))?;
-    let moved = relay.moved();
-    let asked = Arc::clone(&stop);
     let calls = if options.kind.is_uring() { Calls::Uring } else { Calls::Epoll };
-    let thread = std::thread::spawn(move || relay.run(calls, &asked));
+    let asked = Arc::clone(&stop);
+    let (moved, thread) = if options.kind.task() == Task::Send {
+        let sender = NullSender::bind(&options.rig)?;
+        (sender.moved(), std::thread::spawn(move || sender.run(calls, &asked)))
+    } else {
+        let tick = Duration::from_micros(u64::from(options.coalesce_us));
+        let relay = NullRelay::bind(&options.rig, tick)?;
+        (relay.moved(), std::thread::spawn(move || relay.run(calls, &asked)))
+    };
     let done = converse(|| Used {
         packets_in: moved.packets_in.load(Ordering::Relaxed),
         packets_out: moved.packets_out.load(Ordering::Relaxed),

@@ -112,15 +112,18 @@ fn planned(json: &[u8]) -> Result<Vec<Stream>, Box<dyn Error>> {
 pub(crate) enum Load {
     /// Both legs of each call speak and hear each other.
     Bridged,
-    /// Each leg speaks and hears a prompt.
-    Listeners,
+    /// Each leg hears a prompt.
+    Listeners {
+        /// And speaks meanwhile.
+        speak: bool,
+    },
 }
 
 pub(crate) fn rig_streams(rig: &Rig, load: Load) -> Result<Vec<Stream>, Box<dyn Error>> {
     let stream = |leg: u16| {
         let expect = match load {
             Load::Bridged => Expect::Stream(u32::from(Rig::other(leg))),
-            Load::Listeners => Expect::Voice,
+            Load::Listeners { .. } => Expect::Voice,
         };
         Ok(Stream {
             id: u32::from(leg),
@@ -128,7 +131,7 @@ pub(crate) fn rig_streams(rig: &Rig, load: Load) -> Result<Vec<Stream>, Box<dyn 
             remote: rig.relay(leg),
             payload_type: 8,
             ssrc: 0x5000_0000 | u32::from(leg),
-            sends: true,
+            sends: load != (Load::Listeners { speak: false }),
             expect,
         })
     };

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use io_uring::squeue::Flags;
-use io_uring::types::{BufRingEntry, Fixed, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, CancelBuilder, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
 
 use super::NullRelay;
@@ -37,6 +37,10 @@ pub(super) fn run(relay: &NullRelay, stop: &AtomicBool) -> io::Result<()> {
         receive(&mut ring, leg as u32);
     }
     let done = relay_all(relay, stop, &mut ring, &mut buffers);
+    // The kernel closes a ring in its own time; the ports shall be free at once.
+    let _ = ring.submitter().register_sync_cancel(None, CancelBuilder::any());
+    while ring.completion().count() > 0 || wait(&ring, 1, Duration::from_millis(1)).is_err() {}
+    ring.submitter().unregister_files()?;
     // Closes the ring before the buffers go.
     drop(ring);
     done

@@ -107,9 +107,13 @@ pub(super) struct Histograms {
     latency: Histogram<u64>,
     off_beat: Histogram<u64>,
     lateness: Histogram<u64>,
+    phases: [u64; PHASES],
     pub(super) due: u64,
     pub(super) late: u64,
 }
+
+/// Milliseconds of a frame.
+const PHASES: usize = 20;
 
 /// Later than this is late.
 const LATE_NANOS: u64 = 2_000_000;
@@ -125,7 +129,7 @@ fn histogram() -> Histogram<u64> {
 impl Default for Histograms {
     fn default() -> Self {
         let (latency, off_beat, lateness) = (histogram(), histogram(), histogram());
-        Histograms { latency, off_beat, lateness, due: 0, late: 0 }
+        Histograms { latency, off_beat, lateness, phases: [0; PHASES], due: 0, late: 0 }
     }
 }
 
@@ -136,6 +140,18 @@ impl Histograms {
 
     pub(super) fn off_beat(&mut self, nanos: u64) {
         self.off_beat.saturating_record(nanos);
+    }
+
+    /// A prompt's packet arrived.
+    pub(super) fn phase(&mut self, arrived_nanos: u64) {
+        let ms = usize::try_from(arrived_nanos / 1_000_000 % PHASES as u64).unwrap_or(0);
+        self.phases[ms] += 1;
+    }
+
+    /// The fullest millisecond of the frame, over their mean.
+    fn bunching(&self) -> f64 {
+        let (all, most) = (self.phases.iter().sum::<u64>(), self.phases.iter().max());
+        if all == 0 { 0.0 } else { most.copied().unwrap_or(0) as f64 * PHASES as f64 / all as f64 }
     }
 
     pub(super) fn lateness(&mut self, nanos: u64) {
@@ -153,6 +169,9 @@ impl Histograms {
         ];
         for (mine, theirs) in pairs {
             let _ = mine.add(theirs);
+        }
+        for (mine, theirs) in self.phases.iter_mut().zip(other.phases) {
+            *mine += theirs;
         }
         self.due += other.due;
         self.late += other.late;
@@ -191,6 +210,9 @@ pub struct Report {
     pub latency: Quantiles,
     /// Distance of prompts' packets from their beat, all streams.
     pub off_beat: Quantiles,
+    /// Packets of prompts in the fullest millisecond of the 20 ms frame, over their mean: 1 is evenly spread,
+    /// 20 is all at once.
+    pub bunching: f64,
     /// Interarrival jitter at the end, over the streams.
     pub jitter: Quantiles,
     /// Share of lost packets of the stream that lost most.
@@ -238,6 +260,7 @@ impl Report {
             sequence_jumps: sum(|stream| stream.sequence_jumps),
             latency: quantiles(&all.latency),
             off_beat: quantiles(&all.off_beat),
+            bunching: all.bunching(),
             jitter: quantiles(&jitter),
             worst_stream_loss: worst,
             pace: Pace {
@@ -281,7 +304,7 @@ impl fmt::Display for Report {
             self.reordered, self.duplicates, self.sequence_jumps, self.bleed
         )?;
         writeln!(f, "added latency  {}", self.latency)?;
-        writeln!(f, "off beat       {} (prompts)", self.off_beat)?;
+        writeln!(f, "off beat       {} (prompts), fullest ms {:.2} x mean", self.off_beat, self.bunching)?;
         writeln!(f, "jitter         {} (over streams, RFC 3550)", self.jitter)?;
         write!(
             f,

@@ -188,6 +188,7 @@ impl Running {
         let off = arrived_nanos.abs_diff(began.saturating_add(media_nanos));
         self.report.off_beat_us_max = self.report.off_beat_us_max.max(off as f64 / 1e3);
         all.off_beat(off);
+        all.phase(arrived_nanos);
     }
 
     pub(super) fn report(&self) -> StreamReport {
