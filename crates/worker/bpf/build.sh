@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles SOURCE.bpf.c to OBJECT: build.sh SOURCE OBJECT. The object is the same bytes wherever it is built with the
-# same clang: no path of the machine is in it. Needs clang, llvm-strip, libbpf-dev.
+# Compiles a program for the kernel: build.sh SOURCE.bpf.c OBJECT. The same clang makes the same bytes wherever the
+# sources lie. Needs clang, llvm, libbpf-dev.
 set -euo pipefail
 source=$(realpath "$1"); object=$(realpath -m "$2")
 cd "$(dirname "$source")"

@@ -91,6 +91,7 @@ struct stream {
     __be16 tag;
     __u8 peer_mac[ETH_ALEN];
     __u8 our_mac[ETH_ALEN];
+    __u64 zero;             // one cache line
 };
 
 // What one processor did for a flow.
@@ -317,6 +318,7 @@ static __always_inline __u16 sum_anew(const struct frame *f, __u32 pseudo, void 
     __u64 sum = pseudo + bpf_htons(f->length);
     void *at = f->udp;
     __u32 left = f->length;
+#pragma clang loop unroll(disable)
     for (int n = 0; n < DATAGRAM_MAX / CHUNK; n++) {
         if (left < CHUNK || at + CHUNK > end)
             break;
@@ -324,6 +326,7 @@ static __always_inline __u16 sum_anew(const struct frame *f, __u32 pseudo, void 
         at += CHUNK;
         left -= CHUNK;
     }
+#pragma clang loop unroll(disable)
     for (int n = 0; n < CHUNK / 2; n++) {
         if (left < 2 || at + 2 > end)
             break;

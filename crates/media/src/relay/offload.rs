@@ -175,13 +175,12 @@ impl Handover {
         self.carrying.is_some()
     }
 
-    /// Its packets come here again; `false` if they always did.
-    fn returned(&mut self, now: Instant) -> bool {
-        let Some(carrying) = self.carrying.take() else { return false };
+    /// Its packets come here again.
+    fn returned(&mut self, now: Instant) {
+        let Some(carrying) = self.carrying.take() else { return };
         let was_worth = now - carrying.since >= WORTH;
         self.tries = if was_worth { 0 } else { self.tries.saturating_add(1).min(TRIES_MAX) };
         self.after = now + STEADY.saturating_mul(1 << self.tries);
-        true
     }
 }
 
@@ -228,12 +227,10 @@ impl Relay {
 
     /// The packets of both legs come here again.
     fn returned(&mut self, now: Instant, pair: Pair) {
-        let mut was_carried = false;
         for slot in pair {
-            was_carried |= self.leg_mut(slot).is_some_and(|leg| leg.handover.returned(now));
-        }
-        if was_carried {
-            self.counters.offloaded = self.counters.offloaded.saturating_sub(1);
+            if let Some(leg) = self.leg_mut(slot) {
+                leg.handover.returned(now);
+            }
         }
     }
 
@@ -352,7 +349,6 @@ impl Relay {
             }
         }
         self.counters.offloads = self.counters.offloads.saturating_add(1);
-        self.counters.offloaded = self.counters.offloaded.saturating_add(1);
         self.offloads.push_back(Offload::Begin(Box::new(flows)));
     }
 
@@ -431,7 +427,8 @@ fn flow(now: Instant, speaker: (Slot, &Leg), listener: (Slot, &Leg)) -> Option<F
     let ((speaker, from), (listener, to)) = (speaker, listener);
     let handover = &from.handover;
     let is_idle = !from.is_busy() && from.recorder.is_none() && !from.keys_in.is_open();
-    if handover.is_carried() || now < handover.after || !is_idle {
+    let is_plain = from.secure.is_none() && to.secure.is_none();
+    if handover.is_carried() || now < handover.after || !is_idle || !is_plain {
         return None;
     }
     let agreed = from.agreed.as_ref().filter(|agreed| agreed.receives)?;

@@ -84,8 +84,6 @@ pub struct Counters {
     pub recordings_refused: u64,
     /// RTP packets that the kernel carried; they are in `packets_in` and `packets_out` too.
     pub packets_offloaded: u64,
-    /// Bridges in the kernel now.
-    pub offloaded: u64,
     /// Bridges handed to the kernel so far.
     pub offloads: u64,
     /// Of them, those taken back.
