@@ -345,25 +345,22 @@ fn order_is_kept_as_in_user_space() {
 fn jitter_is_the_rfcs() {
     let Some(mut rig) = Rig::v4() else { return };
     rig.show_ways();
-    // All at once, though 20 ms apart by their timestamps.
+    // All at once, though a second apart by their timestamps.
     let mut jitter = 0.0;
     let began = rig.now_units();
     for sequence in 1000..1050 {
         let mut frame = rig.frame(0, sequence);
-        frame.rtp.timestamp = began + u32::from(sequence - 1000) * 160;
+        frame.rtp.timestamp = began + u32::from(sequence - 1000) * 8000;
         assert_eq!(rig.run(&frame.bytes()).0, TX);
         if sequence > 1000 {
-            jitter += (160.0 - jitter) / 16.0;
+            jitter += (8000.0 - jitter) / 16.0;
         }
     }
     let [there, _] = rig.table.count(rig.pair);
     let measured = f64::from(there.position.jitter_16) / 16.0;
     // The machine may have been held up in between, by some milliseconds of 8 units each.
-    assert!((measured - jitter).abs() < 60.0 && measured > 60.0, "{measured} {jitter}");
-    assert_eq!(
-        there.position.jitter_16_max >> 4,
-        there.position.jitter_16_max.max(there.position.jitter_16) >> 4
-    );
+    assert!((measured - jitter).abs() < 600.0, "{measured} {jitter}");
+    assert_eq!(there.position.jitter_16_max, there.position.jitter_16, "it only grew");
 }
 
 #[test]
