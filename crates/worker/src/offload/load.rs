@@ -124,7 +124,7 @@ impl Offload {
     ) -> Result<Self, Unavailable> {
         let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
         // Every thread has as many places.
-        let calls_max = u32::try_from(config.calls_max).unwrap_or(u32::MAX).div_ceil(workers);
+        let calls_max = config.calls_max.div_ceil(workers);
         let calls_max = calls_max.saturating_mul(workers).clamp(1, 1 << 24);
         let flows_max = calls_max.saturating_mul(2);
         let epoch_ns = net::monotonic_ns(epoch);

@@ -23,7 +23,7 @@ pub struct OffloadConfig {
     /// by one of these.
     pub interfaces: Vec<String>,
     /// Bridged calls at most, over all threads; more stay in user space.
-    pub calls_max: usize,
+    pub calls_max: u32,
 }
 
 impl Default for OffloadConfig {
