@@ -128,6 +128,8 @@ impl Relay {
             leg.peer = Some(other.index);
             leg.player.stop();
             leg.handover.disturbed(now);
+            // What the other said while they were parted must not be missing afterwards.
+            leg.outgoing.rest();
             leg.awaits_flow = true;
             self.settle_ticks(one.index);
         }

@@ -158,6 +158,11 @@ impl Outgoing {
         }
     }
 
+    /// Nobody feeds: whoever does next begins where the stream is.
+    pub(super) const fn rest(&mut self) {
+        self.feed = Feed::Nobody;
+    }
+
     /// What is added to the numbers of who feeds.
     pub(super) const fn shifts(&self) -> Shifts {
         Shifts { sequence: self.sequence_shift, timestamp: self.timestamp_shift }

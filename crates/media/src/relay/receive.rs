@@ -163,7 +163,13 @@ impl Relay {
             return;
         }
         let Some(agreed) = &leg.agreed else { return };
-        let Some(address) = agreed.voice_to() else { return };
+        let Some(address) = agreed.voice_to() else {
+            // A listener on hold: what he is not sent must not be missing afterwards.
+            if is_next {
+                leg.outgoing.absorbed(feed, header.sequence);
+            }
+            return;
+        };
         let Some(payload) = packet.get_mut(payload) else { return };
         let payload_type = match kind {
             Payload::Voice(codec) => match conversion(codec, agreed.codec) {
