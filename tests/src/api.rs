@@ -15,6 +15,7 @@ pub fn request(site: &Site, method: &str, path: &str, body: &str) -> (u16, Strin
 }
 
 fn try_request(site: &Site, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let _here = crate::place::enter(*site.api().ip());
     let mut stream = TcpStream::connect_timeout(&site.api().into(), Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let length = body.len();

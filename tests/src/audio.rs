@@ -127,6 +127,7 @@ impl Audio {
 
     /// Binds an even port of `ip`; speaks this codec.
     pub fn with_law(ip: Ipv4Addr, law: Law) -> Audio {
+        let _here = crate::place::enter(ip);
         let ports = (40_000u16..41_000).step_by(2);
         let socket = ports.filter_map(|port| UdpSocket::bind((ip, port)).ok()).next().expect("a free port");
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();

@@ -15,6 +15,7 @@ pub mod api;
 pub mod audio;
 pub mod baresip;
 pub mod g711;
+pub mod place;
 pub mod postgres;
 pub mod process;
 pub mod raw;

@@ -99,6 +99,7 @@ pub struct Raw {
 impl Raw {
     /// At `ip`, any port.
     pub fn bind(site: &Site, ip: Ipv4Addr) -> Raw {
+        let _here = crate::place::enter(ip);
         let socket = UdpSocket::bind((ip, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         Raw { socket, site_switch: site.switch() }

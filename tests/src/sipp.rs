@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::audio::Audio;
+use crate::place;
 use crate::process::Process;
 use crate::site::Site;
 use crate::{SOON, repository, until};
@@ -124,6 +125,7 @@ impl<'a> Plan<'a> {
         if let Some([username, password, uri]) = &self.credentials {
             command.args(["-au", username, "-ap", password, "-auth_uri", uri]);
         }
+        let _here = place::enter(*self.local.ip());
         let listener = text.contains("<sendCmd>").then(|| {
             let listener = TcpListener::bind((*self.local.ip(), 0)).unwrap();
             command.args(["-3pcc", &listener.local_addr().unwrap().to_string()]);

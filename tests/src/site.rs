@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::place::Network;
 use crate::{repository, voice};
 
 /// Token of the API in `config/hotline`.
@@ -14,10 +15,12 @@ pub const TOKEN: &str = "demo-token";
 /// A configuration, its addresses, and the files of everything that runs on them.
 pub struct Site {
     folder: PathBuf,
-    net: [u8; 2],
+    net: [u8; 3],
     files: AtomicU32,
     /// Bound as long as the site lives: its addresses are taken.
-    _claim: UdpSocket,
+    _claim: Option<UdpSocket>,
+    /// Made for this site alone, if it is not on loopback.
+    _network: Option<Network>,
 }
 
 impl Site {
@@ -25,8 +28,19 @@ impl Site {
     /// whether they are there.
     pub fn new(name: &str) -> Site {
         let (net, claim) = claim();
+        Site::on(name, net, Some(claim), None)
+    }
+
+    /// The same on a network of its own: carrier, switch and agents each in a namespace. `None`, with the
+    /// reason printed, where that is not allowed.
+    pub fn on_a_network(name: &str) -> Option<Site> {
+        let network = Network::new()?;
+        Some(Site::on(name, network.octets(), None, Some(network)))
+    }
+
+    fn on(name: &str, net: [u8; 3], claim: Option<UdpSocket>, network: Option<Network>) -> Site {
         let folder = std::env::temp_dir().join(format!("usher-e2e-{}-{name}", std::process::id()));
-        let site = Site { folder, net, files: AtomicU32::new(0), _claim: claim };
+        let site = Site { folder, net, files: AtomicU32::new(0), _claim: claim, _network: network };
         site.copy();
         for language in ["zh", "en"] {
             voice::write(&site.config().join("prompts").join(language), language);
@@ -87,7 +101,8 @@ impl Site {
 
     /// One of the site's addresses.
     pub fn ip(&self, last: u8) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.net[0], self.net[1], last)
+        let [a, b, c] = self.net;
+        Ipv4Addr::new(a, b, c, last)
     }
 
     /// Where the switch listens for SIP.
@@ -113,6 +128,7 @@ impl Site {
 
     /// Runs a command of `usher` to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
+        let _here = crate::place::enter(*self.switch().ip());
         let config = self.config();
         let mut command = Command::new(crate::usher::binary());
         command.current_dir(&self.folder).args(arguments).arg("--config").arg(config);
@@ -153,12 +169,12 @@ pub fn set(table: &mut toml::Table, section: &str, key: &str, value: impl Into<t
 }
 
 /// A /24 of loopback for this test alone, held by a bound socket.
-fn claim() -> ([u8; 2], UdpSocket) {
+fn claim() -> ([u8; 3], UdpSocket) {
     let start = std::process::id();
     for attempt in 0..8192u32 {
         let number = start.wrapping_mul(7).wrapping_add(attempt) % 8192;
-        let net = [u8::try_from(32 + number / 256).unwrap(), u8::try_from(number % 256).unwrap()];
-        if let Ok(claim) = UdpSocket::bind((Ipv4Addr::new(127, net[0], net[1], 254), 9)) {
+        let net = [127, u8::try_from(32 + number / 256).unwrap(), u8::try_from(number % 256).unwrap()];
+        if let Ok(claim) = UdpSocket::bind((Ipv4Addr::new(127, net[1], net[2], 254), 9)) {
             return (net, claim);
         }
     }

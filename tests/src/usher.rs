@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use crate::place;
 use crate::process::Process;
 use crate::repository;
 use crate::site::Site;
@@ -30,7 +31,8 @@ impl Usher {
     pub fn start(site: &Site) -> Usher {
         let mut command = Command::new(binary());
         command.current_dir(site.folder()).arg("serve").arg("--config").arg(site.config());
-        command.env("USHER_LOG", "debug,sqlx=warn,hyper=warn");
+        command.env("USHER_LOG", "debug,sqlx=warn,hyper=warn,aya=warn,aya_obj=warn");
+        let _here = place::enter(*site.switch().ip());
         let mut process = Process::start("usher", &mut command, &site.file("usher.log"));
         process.wait_output("\nready\n", Duration::from_secs(30));
         Usher { process }

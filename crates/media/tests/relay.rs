@@ -6,7 +6,7 @@ mod common;
 use base::{Duration, Instant, LegKey, Rng, Seed};
 use common::{Phone, World, assert_no_jump, counting, negotiated};
 use media::relay::BindFailure;
-use media::sdp::Direction;
+use media::sdp::{Direction, Negotiated};
 use media::{Channel, Codec, Command, Event, Relay, RelayConfig, rtcp};
 
 #[test]
@@ -529,4 +529,33 @@ fn any_packet_from_the_peer_is_taken_without_harm() {
             world.take_events();
         }
     }
+}
+
+/// Parted for a second and joined again, or not to be spoken to for a second: what was not sent is not missing.
+#[test]
+fn a_pause_in_the_bridge_is_no_loss() {
+    let (mut a, mut b) = (Phone::new(1), Phone::new(2));
+    let mut world = World::with(&[a.clone(), b.clone()]);
+    let mut talk = |world: &mut World, frames: usize| {
+        for _ in 0..frames {
+            world.speaks(&mut a, 1);
+            world.speaks(&mut b, 2);
+            world.run(20);
+        }
+    };
+    let (caller, agent) = (Phone::new(1), Phone::new(2));
+    world.bridge(&caller, &agent);
+    talk(&mut world, 10);
+    world.command(Command::Unbridge { leg: caller.leg });
+    talk(&mut world, 50);
+    world.bridge(&caller, &agent);
+    talk(&mut world, 10);
+    let held = Negotiated { direction: Direction::RecvOnly, ..negotiated(agent.at, Codec::Pcma) };
+    world.agree(&agent, held);
+    talk(&mut world, 50);
+    world.agree(&agent, negotiated(agent.at, Codec::Pcma));
+    talk(&mut world, 10);
+    let sequences: Vec<u16> = world.heard(&agent).iter().map(|sent| sent.header().sequence).collect();
+    assert!(sequences.len() >= 80, "{}", sequences.len());
+    assert!(sequences.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{sequences:?}");
 }

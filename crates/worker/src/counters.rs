@@ -128,6 +128,16 @@ counters! {
     rtp_in,
     /// RTP packets sent, of any source.
     rtp_out,
+    /// RTP packets that the kernel passed on by itself; they are in `rtp_in` and `rtp_out` too.
+    rtp_offloaded,
+    /// Bridges that the kernel carries now (goes down too).
+    offloaded,
+    /// Bridges handed to the kernel.
+    offloads,
+    /// Bridges taken back from the kernel.
+    offloads_ended,
+    /// Bridges for which the kernel had no room; they stayed in user space.
+    offloads_refused,
     /// RTCP packets accepted from peers.
     rtcp_in,
     /// RTCP packets sent.
@@ -171,9 +181,13 @@ type Shown = fn(&Counters) -> &Counter;
 type Source = fn(&media::relay::Counters) -> u64;
 
 /// Where each counter of the relay is shown.
-const RELAY: [(Shown, Source); 17] = [
+const RELAY: [(Shown, Source); 21] = [
     (|shown| &shown.rtp_in, |relay| relay.packets_in),
     (|shown| &shown.rtp_out, |relay| relay.packets_out),
+    (|shown| &shown.rtp_offloaded, |relay| relay.packets_offloaded),
+    (|shown| &shown.offloads, |relay| relay.offloads),
+    (|shown| &shown.offloads_ended, |relay| relay.offloads_ended),
+    (|shown| &shown.offloads_refused, |relay| relay.offloads_refused),
     (|shown| &shown.rtcp_in, |relay| relay.rtcp_in),
     (|shown| &shown.rtcp_out, |relay| relay.rtcp_out),
     (|shown| &shown.drops_stranger, |relay| relay.strangers),

@@ -12,6 +12,7 @@ use media::{Command, Event};
 
 use crate::counters::{CounterValues, Counters};
 use crate::net::{IoChoice, Refusal, SocketOptions};
+use crate::offload::{Offload, OffloadConfig, Table, Unavailable};
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::tokens_max;
 use crate::thread::Thread;
@@ -33,6 +34,8 @@ pub struct PoolConfig {
     /// Once a peer's address is locked, let the kernel drop what others send to that socket. Those
     /// packets then cost nothing and are not counted either.
     pub connect_locked: bool,
+    /// Let the kernel carry established bridges, if it can: [`Pool::offload`] says whether.
+    pub offload: Option<OffloadConfig>,
     /// Legs per thread; more are refused with `Event::BindFailed`.
     pub legs_max: usize,
     /// Commands that may wait per thread; more are returned as [`Full`].
@@ -54,6 +57,7 @@ impl Default for PoolConfig {
             pin: Vec::new(),
             socket: SocketOptions::default(),
             connect_locked: true,
+            offload: None,
             legs_max: 20_000,
             commands_max: 16_384,
             events_max: 65_536,
@@ -83,6 +87,7 @@ impl Worker {
         config: &PoolConfig,
         number: usize,
         rng: Rng,
+        table: Option<Table>,
         inbox: &Arc<Inbox>,
         outbox: Outbox,
         counters: &Arc<Counters>,
@@ -94,7 +99,7 @@ impl Worker {
             Ok((io, refusals)) => {
                 // If nobody waits any more, the inbox says so too.
                 let _ = starting.send(Ok((io.name(), refusals)));
-                Thread::new(&config, io, rng, inbox, outbox, counters).live(cpu);
+                Thread::new(&config, io, rng, table, inbox, outbox, counters).live(cpu);
             }
             Err(error) => {
                 let _ = starting.send(Err(error));
@@ -114,6 +119,7 @@ pub struct Pool {
     events: Arc<ArrayQueue<Event>>,
     io_name: &'static str,
     io_refusals: Vec<Refusal>,
+    offload: Option<Result<Offload, Unavailable>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -129,13 +135,19 @@ impl Pool {
         let events = Arc::new(ArrayQueue::new(config.events_max.max(8)));
         let notify: Arc<dyn Fn() + Send + Sync> = Arc::new(notify);
         let mut rng = Rng::new(config.seed);
-        let mut pool =
-            Pool { workers: Vec::new(), events: Arc::clone(&events), io_name: "", io_refusals: Vec::new() };
+        let (offload, mut tables) = tables(config);
+        let mut pool = Pool {
+            workers: Vec::new(),
+            events: Arc::clone(&events),
+            io_name: "",
+            io_refusals: Vec::new(),
+            offload,
+        };
         for number in 0..config.workers.max(1) {
             let inbox = Arc::new(Inbox::new(config.commands_max)?);
             let counters = Arc::new(Counters::default());
             let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
-            let (thread, opened) = Worker::start(config, number, rng.fork(), &inbox, outbox, &counters)?;
+            let (thread, opened) = Worker::start(config, number, rng.fork(), tables.pop(), &inbox, outbox, &counters)?;
             (pool.io_name, pool.io_refusals) = opened;
             pool.workers.push(Worker { inbox, counters, thread: Some(thread) });
         }
@@ -150,6 +162,11 @@ impl Pool {
     /// How packets come and go: the backend's name, and why better ones were passed over.
     pub fn io(&self) -> (&'static str, &[Refusal]) {
         (self.io_name, &self.io_refusals)
+    }
+
+    /// Whether the kernel carries established bridges, or why it does not; `None` if nobody asked for it.
+    pub fn offload(&self) -> Option<Result<(), &Unavailable>> {
+        self.offload.as_ref().map(|offload| offload.as_ref().map(|_| ()))
     }
 
     /// Gives `command` to thread `worker` (modulo their number).
@@ -207,6 +224,20 @@ impl Pool {
     #[cfg(test)]
     pub(crate) fn order(&self, order: Order) {
         self.workers[0].inbox.push(order).ok().unwrap();
+    }
+}
+
+/// The kernel's relay and each thread's part of it, if it is wanted and can be had.
+fn tables(config: &PoolConfig) -> (Option<Result<Offload, Unavailable>>, Vec<Table>) {
+    let Some(wanted) = &config.offload else { return (None, Vec::new()) };
+    let workers = config.workers.max(1);
+    let started = Offload::start(wanted, workers, config.epoch, config.socket.dscp).and_then(|offload| {
+        let tables = (0..workers).map(|worker| offload.table(worker)).collect::<Result<Vec<_>, _>>()?;
+        Ok((offload, tables))
+    });
+    match started {
+        Ok((offload, tables)) => (Some(Ok(offload)), tables),
+        Err(why) => (Some(Err(why)), Vec::new()),
     }
 }
 

@@ -151,6 +151,12 @@ impl Sockets {
         self.by_key.len()
     }
 
+    /// Where a leg's voice arrives.
+    pub(crate) fn local(&self, slot: Slot) -> Option<SocketAddr> {
+        let leg = self.legs.get(slot.index())?.as_ref().filter(|leg| leg.slot == slot)?;
+        Some(leg.local)
+    }
+
     /// The leg behind a token, and which of its ports; `None` if it is gone.
     pub(crate) fn leg(&self, token: Token) -> Option<(LegKey, Slot, Channel)> {
         let (index, channel) = untoken(token);

@@ -12,6 +12,7 @@ use media::{Command, Event, Relay, RelayConfig};
 
 use crate::counters::{Counters, RelayTotals};
 use crate::net::{self, PacketIo, Parcel, Woken};
+use crate::offload::Table;
 use crate::pool::PoolConfig;
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::Sockets;
@@ -36,6 +37,8 @@ pub(crate) struct Thread {
     rng: Rng,
     relay: Relay,
     sockets: Sockets,
+    /// Bridges in the kernel, where that is possible.
+    table: Option<Table>,
     inbox: Arc<Inbox>,
     outbox: Outbox,
     counters: Arc<Counters>,
@@ -58,12 +61,12 @@ impl Thread {
         config: &PoolConfig,
         io: Box<dyn PacketIo>,
         mut rng: Rng,
+        table: Option<Table>,
         inbox: Arc<Inbox>,
         outbox: Outbox,
         counters: Arc<Counters>,
     ) -> Self {
-        let relay =
-            Relay::new(RelayConfig { legs_max: config.legs_max, ..RelayConfig::default() }, rng.next_seed());
+        let relay = Relay::new(relay_config(config.legs_max, table.is_some()), rng.next_seed());
         Thread {
             epoch: config.epoch,
             tick: Duration::from_micros(u64::from(config.coalesce_us)),
@@ -72,6 +75,7 @@ impl Thread {
             sockets: Sockets::new(io, config.socket, rng.next_seed(), Arc::clone(&counters)),
             rng,
             relay,
+            table,
             inbox,
             outbox,
             counters,
@@ -166,6 +170,7 @@ impl Thread {
         if self.relay.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.busy = true;
             self.relay.handle_timeout(now, &mut self.sockets);
+            self.carry_out(now);
         }
         self.report();
         self.sockets.count();
@@ -217,6 +222,7 @@ impl Thread {
             }
             command => self.relay.handle(now, command),
         }
+        self.carry_out(now);
         // Before the next command: it may want the port of a leg that this one removed.
         self.report();
     }
@@ -254,8 +260,14 @@ impl Thread {
             let (_, parcel) = self.current.insert((leg, parcel));
             #[cfg(test)]
             assert!(self.trap != Some(leg), "as ordered");
+            if let Some(table) = &mut self.table {
+                table.tell(now, slot, &mut self.relay, &mut self.sockets);
+            }
             let from = parcel.from;
             self.relay.receive(now, slot, channel, from, parcel.bytes(), &mut self.sockets);
+            if let Some(table) = &mut self.table {
+                table.carry_out(now, &mut self.relay, &mut self.sockets);
+            }
             if let Some((_, parcel)) = self.current.take() {
                 self.sockets.io().give_back(parcel);
             }
@@ -272,6 +284,7 @@ impl Thread {
             let now = self.now();
             catch_unwind(AssertUnwindSafe(|| {
                 self.relay.handle(now, Command::RemoveLeg { leg });
+                self.carry_out(now);
                 self.report();
                 if self.sockets.remove(leg) {
                     self.tell(Event::Removed { leg, stats: Box::default() });
@@ -287,12 +300,21 @@ impl Thread {
 
     fn start_over(&mut self) {
         self.relay_totals.keep(self.relay.counters());
-        self.relay = Relay::new(
-            RelayConfig { legs_max: self.legs_max, ..RelayConfig::default() },
-            self.rng.next_seed(),
-        );
+        if let Some(table) = &mut self.table {
+            table.clear();
+        }
+        let config = relay_config(self.legs_max, self.table.is_some());
+        self.relay = Relay::new(config, self.rng.next_seed());
         for leg in self.sockets.remove_all() {
             self.tell(Event::Removed { leg, stats: Box::default() });
+        }
+    }
+
+    /// Does in the kernel what the relay orders.
+    fn carry_out(&mut self, now: Instant) {
+        if let Some(table) = &mut self.table {
+            table.carry_out(now, &mut self.relay, &mut self.sockets);
+            self.counters.offloaded.set(table.len());
         }
     }
 
@@ -317,4 +339,8 @@ impl Thread {
         let counter = if told { &self.counters.events } else { &self.counters.events_lost };
         counter.add(1);
     }
+}
+
+fn relay_config(legs_max: usize, offload: bool) -> RelayConfig {
+    RelayConfig { legs_max, offload, ..RelayConfig::default() }
 }

@@ -7,6 +7,7 @@ mod desk;
 mod injection;
 mod lifecycle;
 mod messages;
+mod offload;
 mod people;
 mod refusals;
 mod spool;

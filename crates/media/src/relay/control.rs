@@ -30,13 +30,14 @@ impl Relay {
                 }
             }
             Command::Bridge { b, .. } => match self.slot(b) {
-                Some(other) if other != slot => self.bridge(slot, other),
+                Some(other) if other != slot => self.bridge(now, slot, other),
                 _ => self.ignored(),
             },
             Command::Unbridge { .. } => self.unbridge(slot),
             Command::RemoveLeg { .. } => self.remove(slot),
             Command::Record { token, length_max, .. } => self.record(now, slot, token, length_max),
             Command::StopRecord { .. } => self.end_recording(slot),
+            Command::Report { .. } if self.carried_pair(slot).is_some() => self.report_below(slot),
             Command::Report { leg } => {
                 if let Some(stats) = self.leg_mut(slot).map(|found| Box::new(found.stats())) {
                     self.emit(Event::Stats { leg, stats });
@@ -111,13 +112,14 @@ impl Relay {
             leg.next_report = now + first_report;
         }
         leg.agreed = Some(Agreed::new(leg.agreed.as_ref(), negotiated, learn_from, timeout));
+        leg.handover.resignalled(now);
         leg.awaits_flow = true;
         leg.is_silent = false;
         leg.quiet_since = now;
         self.settle_ticks(slot.index);
     }
 
-    fn bridge(&mut self, a: Slot, b: Slot) {
+    fn bridge(&mut self, now: Instant, a: Slot, b: Slot) {
         self.unbridge(a);
         self.unbridge(b);
         for (one, other) in [(a, b), (b, a)] {
@@ -125,6 +127,9 @@ impl Relay {
             let Some(leg) = self.leg_mut(one) else { continue };
             leg.peer = Some(other.index);
             leg.player.stop();
+            leg.handover.disturbed(now);
+            // What the other said while they were parted must not be missing afterwards.
+            leg.outgoing.rest();
             leg.awaits_flow = true;
             self.settle_ticks(one.index);
         }

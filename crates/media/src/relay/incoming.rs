@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use base::Instant;
 
+use super::offload::Position;
 use crate::rtcp::ReportBlock;
 use crate::rtp::Header;
 
@@ -44,7 +45,7 @@ pub(super) struct Incoming {
     received: u32,
     /// The number that would confirm a jump.
     jump: Option<u16>,
-    transit: Option<u32>,
+    transit: u32,
     /// 16 times the jitter, as in RFC 3550 A.8.
     jitter_16: u32,
     last: Instant,
@@ -75,7 +76,7 @@ impl Incoming {
             seen: 1,
             received: 1,
             jump: None,
-            transit: Some(arrival(now).wrapping_sub(header.timestamp)),
+            transit: arrival(now).wrapping_sub(header.timestamp),
             jitter_16: 0,
             last: now,
             reported: (0, 0),
@@ -124,6 +125,43 @@ impl Incoming {
         verdict
     }
 
+    /// Where the stream is, for who carries it on. The timestamp is not known here, nor asked: it counts
+    /// from the first packet that is carried.
+    pub(super) fn position(&self) -> Position {
+        Position {
+            highest: self.highest,
+            seen: self.seen,
+            timestamp: 0,
+            octets: 0,
+            transit: self.transit,
+            jitter_16: self.jitter_16,
+            jitter_16_max: self.jitter_16,
+            last: self.last,
+        }
+    }
+
+    /// The stream was carried to `position`, in `packets` packets that did not come here. Both may know
+    /// packets that the other does not: what came in the moment of a hand-over.
+    pub(super) fn carried(&mut self, position: &Position, packets: u64) {
+        let ahead = position.highest.wrapping_sub(self.highest);
+        if ahead < 1 << 15 {
+            if position.highest < self.highest {
+                self.cycles = self.cycles.wrapping_add(1 << 16);
+            }
+            self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | position.seen;
+            self.highest = position.highest;
+        } else {
+            self.seen |= position.seen.checked_shl(u32::from(ahead.wrapping_neg())).unwrap_or(0);
+        }
+        self.jump = None;
+        self.transit = position.transit;
+        self.jitter_16 = position.jitter_16;
+        self.last = self.last.max(position.last);
+        #[expect(clippy::cast_possible_truncation, reason = "as the sequence numbers wrap")]
+        let packets = packets as u32;
+        self.received = self.received.wrapping_add(packets);
+    }
+
     fn order(&mut self, sequence: u16, heard: &mut Heard) -> Verdict {
         let ahead = sequence.wrapping_sub(self.highest);
         let behind = self.highest.wrapping_sub(sequence);
@@ -156,8 +194,7 @@ impl Incoming {
 
     fn time(&mut self, now: Instant, timestamp: u32) {
         let transit = arrival(now).wrapping_sub(timestamp);
-        let Some(before) = self.transit.replace(transit) else { return };
-        let moved = transit.wrapping_sub(before);
+        let moved = transit.wrapping_sub(core::mem::replace(&mut self.transit, transit));
         let distance = moved.min(moved.wrapping_neg());
         if distance < JUMP {
             // J += (|D| - J) / 16, in sixteenths with rounding.

@@ -6,6 +6,7 @@ use core::time::Duration;
 use base::{Instant, LegKey, Rng};
 
 use super::incoming::{Heard, Incoming};
+use super::offload::Handover;
 use super::outgoing::Outgoing;
 use super::player::Player;
 use super::recorder::Recorder;
@@ -110,6 +111,7 @@ pub(super) struct Leg {
     pub(super) ticks_at: Option<u32>,
     pub(super) cname: [u8; CNAME_BYTES],
     pub(super) counted: Counted,
+    pub(super) handover: Handover,
 }
 
 /// What is counted and kept when the peer's stream changes.
@@ -158,6 +160,7 @@ impl Leg {
             ticks_at: None,
             cname,
             counted: Counted::default(),
+            handover: Handover::new(now),
         }
     }
 

@@ -8,6 +8,7 @@ mod command;
 mod control;
 mod incoming;
 mod leg;
+mod offload;
 mod outgoing;
 mod player;
 mod receive;
@@ -27,6 +28,7 @@ use leg::Leg;
 use wheel::Wheel;
 
 pub use command::{BindFailure, Command, Event};
+pub use offload::{Answer, Carried, Flow, Offload, Pair, Position};
 pub use recorder::RECORDING_MAX;
 pub use source::PORT_PROBATION;
 pub use stats::{Counters, LegStats};
@@ -44,11 +46,13 @@ pub struct RelayConfig {
     /// Bytes that recordings under way may reserve, 8 for each millisecond of their longest; one that
     /// does not fit is refused.
     pub recording_bytes_max: u64,
+    /// Whether the driver can carry established bridges in the kernel: [`Relay::poll_offload`].
+    pub offload: bool,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        RelayConfig { legs_max: 20_000, recording_bytes_max: 128 << 20 }
+        RelayConfig { legs_max: 20_000, recording_bytes_max: 128 << 20, offload: false }
     }
 }
 
@@ -104,6 +108,11 @@ pub struct Relay {
     recording: Vec<Slot>,
     recording_bytes: u64,
     events: VecDeque<Event>,
+    /// What the driver must do below.
+    offloads: VecDeque<Offload>,
+    /// Bridges on their way back, and the commands that wait for them.
+    ending: u32,
+    deferred: VecDeque<Command>,
     counters: Counters,
 }
 
@@ -129,6 +138,9 @@ impl Relay {
             recording: Vec::new(),
             recording_bytes: 0,
             events: VecDeque::new(),
+            offloads: VecDeque::new(),
+            ending: 0,
+            deferred: VecDeque::new(),
             counters: Counters::default(),
         }
     }
@@ -136,7 +148,11 @@ impl Relay {
     /// Obeys a command. The driver binds the sockets of an `AddLeg` before, asks [`Relay::slot`] after,
     /// and closes the sockets at [`Event::Removed`] or [`Event::BindFailed`].
     pub fn handle(&mut self, now: Instant, command: Command) {
-        self.obey(now, command);
+        if self.defers(&command) {
+            self.deferred.push_back(command);
+        } else {
+            self.obey(now, command);
+        }
     }
 
     /// The next thing that happened.

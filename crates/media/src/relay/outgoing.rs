@@ -4,6 +4,7 @@
 use base::Instant;
 
 use super::incoming::arrival;
+use super::offload::Position;
 use crate::rtp::Header;
 
 /// Numbers back that are still the same source's.
@@ -20,6 +21,13 @@ pub(super) enum Feed {
     Local(u32),
     /// A peer's stream: his leg and the count of his streams so far.
     Peer { leg: u32, generation: u32, epoch: u32 },
+}
+
+/// What is added to a peer's numbers while he feeds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Shifts {
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
 }
 
 /// One leg's sending side.
@@ -125,10 +133,7 @@ impl Outgoing {
         }
         let timestamp = from.timestamp.wrapping_add(self.timestamp_shift);
         if sequence.wrapping_sub(self.sequence) < 1 << 15 {
-            self.sequence = sequence.wrapping_add(1);
-            if sequence.wrapping_sub(self.floor) > LATE_MAX {
-                self.floor = sequence.wrapping_sub(LATE_MAX);
-            }
+            self.advance(sequence);
             if let Some(units) = voice {
                 self.newest = Some((now, timestamp));
                 self.reach(timestamp, units);
@@ -150,6 +155,42 @@ impl Outgoing {
             self.sequence_shift = self.sequence_shift.wrapping_sub(1);
             // What is late from before the absorbed packet would now meet a number already used.
             self.floor = self.sequence;
+        }
+    }
+
+    /// Nobody feeds: whoever does next begins where the stream is.
+    pub(super) const fn rest(&mut self) {
+        self.feed = Feed::Nobody;
+    }
+
+    /// What is added to the numbers of who feeds.
+    pub(super) const fn shifts(&self) -> Shifts {
+        Shifts { sequence: self.sequence_shift, timestamp: self.timestamp_shift }
+    }
+
+    /// The same, if that is `feed`.
+    pub(super) fn shifts_of(&self, feed: Feed) -> Option<Shifts> {
+        (self.feed == feed).then(|| self.shifts())
+    }
+
+    /// The peer who feeds was carried to `position`, in packets that did not come here.
+    pub(super) fn carried(&mut self, position: &Position, packets: u64, octets: u64) {
+        self.packets = self.packets.saturating_add(packets);
+        self.octets = self.octets.saturating_add(octets);
+        let sequence = position.highest.wrapping_add(self.sequence_shift);
+        if sequence.wrapping_sub(self.sequence) < 1 << 15 {
+            let timestamp = position.timestamp.wrapping_add(self.timestamp_shift);
+            self.advance(sequence);
+            self.newest = Some((position.last, timestamp));
+            self.reach(timestamp, usize::from(position.octets));
+        }
+    }
+
+    /// A peer's packet is the stream's last.
+    const fn advance(&mut self, sequence: u16) {
+        self.sequence = sequence.wrapping_add(1);
+        if sequence.wrapping_sub(self.floor) > LATE_MAX {
+            self.floor = sequence.wrapping_sub(LATE_MAX);
         }
     }
 

@@ -29,6 +29,8 @@ struct Passed {
     kind: Payload,
     /// The next in order: the gap that it leaves can be closed.
     is_next: bool,
+    /// Others of his are carried below.
+    is_carried: bool,
 }
 
 /// Events of one packet.
@@ -60,7 +62,11 @@ impl Relay {
             return self.receive_rtcp(now, slot, channel, from, packet);
         }
         if let Some(passed) = self.admit(now, slot, from, packet) {
+            let (kind, is_carried) = (passed.kind, passed.is_carried);
             self.pass(now, passed, packet, out);
+            if is_carried {
+                self.came_up(now, slot, kind);
+            }
         }
     }
 
@@ -107,13 +113,19 @@ impl Relay {
                 Kept::Untranslatable => counters.untranslatable = counters.untranslatable.saturating_add(1),
             }
         }
+        if let Payload::Voice(_) = known.kind {
+            let is_plain = known.payload == (rtp::HEADER_BYTES..packet.len());
+            leg.handover.voice(known.header.payload_type, is_plain);
+        }
+        let is_carried = leg.handover.is_carried();
         let feed = Feed::Peer { leg: slot.index, generation: slot.generation, epoch: leg.epoch };
         let to = leg.peer.filter(|_| known.receives);
         if told.flowing || known.locked || told.recorded_all || known.kind == Payload::Dtmf {
             self.tell(slot, told);
         }
         let Known { header, payload, kind, .. } = known;
-        to.map(|to| Passed { to, feed, header, payload, kind, is_next: verdict == Verdict::Next })
+        let is_next = verdict == Verdict::Next;
+        to.map(|to| Passed { to, feed, header, payload, kind, is_next, is_carried })
     }
 
     #[cold]
@@ -142,7 +154,7 @@ impl Relay {
     /// Sends the peer's packet on, in the listener's stream.
     #[inline]
     fn pass(&mut self, now: Instant, passed: Passed, packet: &mut [u8], out: &mut impl Sink) {
-        let Passed { to, feed, header, payload, kind, is_next } = passed;
+        let Passed { to, feed, header, payload, kind, is_next, is_carried: _ } = passed;
         let counters = &mut self.counters;
         let Some(place) = self.places.get_mut(to as usize) else { return };
         let slot = Slot { index: to, generation: place.generation };
@@ -151,7 +163,13 @@ impl Relay {
             return;
         }
         let Some(agreed) = &leg.agreed else { return };
-        let Some(address) = agreed.voice_to() else { return };
+        let Some(address) = agreed.voice_to() else {
+            // A listener on hold: what he is not sent must not be missing afterwards.
+            if is_next {
+                leg.outgoing.absorbed(feed, header.sequence);
+            }
+            return;
+        };
         let Some(payload) = packet.get_mut(payload) else { return };
         let payload_type = match kind {
             Payload::Voice(codec) => match conversion(codec, agreed.codec) {
@@ -288,6 +306,7 @@ impl Leg {
             Verdict::Restart => {
                 self.epoch = self.epoch.wrapping_add(1);
                 self.keys_in = dtmf::Receiver::default();
+                self.handover.disturbed(now);
             }
             Verdict::Next | Verdict::Ahead | Verdict::Late => {}
         }

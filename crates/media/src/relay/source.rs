@@ -204,6 +204,21 @@ impl Source {
         Admission::Stranger
     }
 
+    /// The peer's address and stream, once both are settled.
+    pub(super) fn locked(&self) -> Option<(SocketAddr, u32)> {
+        match self.lock {
+            Lock::Locked { ssrc, .. } => Some((self.send_to, ssrc)),
+            Lock::Armed { .. } => None,
+        }
+    }
+
+    /// The locked stream was heard elsewhere, at `at`.
+    pub(super) fn heard(&mut self, at: Instant) {
+        if let Lock::Locked { last, .. } = &mut self.lock {
+            *last = at.max(*last);
+        }
+    }
+
     /// Whether a report from this address is worth parsing.
     pub(super) fn may_report(&self, from: SocketAddr) -> bool {
         from.ip() == self.send_to.ip() || same(from, self.negotiated_rtcp)

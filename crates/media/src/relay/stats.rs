@@ -82,6 +82,14 @@ pub struct Counters {
     pub recordings: u64,
     /// Recordings refused at the limit of their memory.
     pub recordings_refused: u64,
+    /// RTP packets that the kernel carried; they are in `packets_in` and `packets_out` too.
+    pub packets_offloaded: u64,
+    /// Bridges handed to the kernel so far.
+    pub offloads: u64,
+    /// Of them, those taken back.
+    pub offloads_ended: u64,
+    /// Of them, those for which the kernel had no room.
+    pub offloads_refused: u64,
     /// Unimportant events dropped at the queue's limit.
     pub events_dropped: u64,
 }

@@ -112,13 +112,26 @@ impl Relay {
     }
 
     fn visit(&mut self, now: Instant, index: u32, out: &mut impl Sink) {
+        let Some(place) = self.places.get(index as usize) else { return };
+        let slot = Slot { index, generation: place.generation };
+        let Some(leg) = &place.leg else { return };
+        if !leg.handover.is_carried() {
+            self.look_after(now, slot, out);
+            self.consider_offload(now, slot);
+        } else if is_due(leg, now) || is_silent(leg, now) {
+            // What is known here is old: the answer leads to `look_after`.
+            self.ask_below(slot);
+        }
+    }
+
+    /// Sends the leg's report when it is due, and tells when the peer is silent for too long.
+    pub(super) fn look_after(&mut self, now: Instant, slot: Slot, out: &mut impl Sink) {
         // Spread over 2.5 to 7.5 s, so that reports of many calls do not meet (RFC 3550 §6.3.1).
         let interval = Duration::from_millis(2_500 + self.rng.below(5_000));
         let counters = &mut self.counters;
-        let Some(place) = self.places.get_mut(index as usize) else { return };
-        let slot = Slot { index, generation: place.generation };
-        let Some(leg) = &mut place.leg else { return };
-        if leg.agreed.is_some() && now >= leg.next_report {
+        let Some(place) = self.places.get_mut(slot.index()) else { return };
+        let Some(leg) = place.leg.as_mut().filter(|_| place.generation == slot.generation) else { return };
+        if is_due(leg, now) {
             leg.next_report = now + interval;
             if report(leg, slot, now, out) {
                 counters.rtcp_out = counters.rtcp_out.saturating_add(1);
@@ -130,6 +143,11 @@ impl Relay {
             self.emit(Event::Silent { leg: key });
         }
     }
+}
+
+/// Whether it is time for a report.
+fn is_due(leg: &Leg, now: Instant) -> bool {
+    leg.agreed.is_some() && now >= leg.next_report
 }
 
 /// Whether the peer just ran out of time. A held call is silent by right, in both directions.

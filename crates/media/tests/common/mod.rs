@@ -32,7 +32,7 @@ impl Sent {
 }
 
 #[derive(Default)]
-struct Wire {
+pub struct Wire {
     now: Instant,
     sent: Vec<Sent>,
 }
@@ -46,7 +46,7 @@ impl Sink for Wire {
 pub struct World {
     pub now: Instant,
     pub relay: Relay,
-    wire: Wire,
+    pub wire: Wire,
     pub events: Vec<Event>,
 }
 
@@ -106,8 +106,12 @@ pub fn negotiated(at: SocketAddr, codec: Codec) -> Negotiated {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        World::of(seed, RelayConfig::default())
+    }
+
+    pub fn of(seed: u64, config: RelayConfig) -> Self {
         let now = Instant::from_nanos(5_000_300_000);
-        let relay = Relay::new(RelayConfig::default(), Seed([seed, 1]));
+        let relay = Relay::new(config, Seed([seed, 1]));
         World { now, relay, wire: Wire::default(), events: Vec::new() }
     }
 

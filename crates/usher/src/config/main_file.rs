@@ -112,6 +112,8 @@ pub struct Media {
     pub io: IoChoice,
     /// Whether each worker is pinned to a core.
     pub pin: bool,
+    /// Bridges that the kernel carries, if it is to.
+    pub offload: Option<worker::OffloadConfig>,
     /// Codec names by preference.
     pub codecs: Vec<String>,
     /// No RTP for this long ends a call, seconds; 0 = never.
@@ -260,6 +262,7 @@ fn media(section: Option<Section<'_>>) -> Media {
         coalesce_us: 1000,
         io: IoChoice::Auto,
         pin: false,
+        offload: None,
         codecs: vec!["PCMA".into(), "PCMU".into(), "G722".into()],
         rtp_timeout_s: 30,
         hold_music: "music".into(),
@@ -285,11 +288,32 @@ fn media(section: Option<Section<'_>>) -> Media {
     media.coalesce_us = section.within("coalesce_us", 0..=20_000, media.coalesce_us);
     media.io = section.get("io").map_or(media.io, |Parsed(io)| io);
     media.pin = section.or("pin", false);
+    media.offload = offload(&mut section);
     media.codecs = section.or("codecs", media.codecs);
     media.rtp_timeout_s = section.within("rtp_timeout_s", 0..=86_400, media.rtp_timeout_s);
     media.hold_music = section.or("hold_music", media.hold_music);
     section.end();
     media
+}
+
+/// `offload`, `offload_interfaces`, `offload_calls_max`.
+fn offload(section: &mut Section<'_>) -> Option<worker::OffloadConfig> {
+    let kind = section.or("offload", "off".to_owned());
+    let mut config = worker::OffloadConfig::default();
+    config.interfaces = section.or("offload_interfaces", config.interfaces);
+    config.calls_max = section.within("offload_calls_max", 1..=1_000_000, config.calls_max);
+    match kind.as_str() {
+        "off" => None,
+        "xdp" if config.interfaces.is_empty() => {
+            section.finding("offload", "is \"xdp\": name the network cards in `offload_interfaces`");
+            None
+        }
+        "xdp" => Some(config),
+        other => {
+            section.finding("offload", format!("is \"{other}\": it can be \"off\" or \"xdp\""));
+            None
+        }
+    }
 }
 
 fn http(section: Option<Section<'_>>) -> Http {

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod counters;
 pub mod history;
 pub mod hooks;
+pub mod offload;
 pub mod outbox;
 pub mod pace;
 pub mod promises;
@@ -35,6 +36,7 @@ use crate::config::main_file::Main;
 use crate::config::{self, Loaded};
 use clock::Clock;
 use counters::Counters;
+use offload::OffloadWatch;
 use outbox::Outbox;
 use pace::Pace;
 use signalling::Signalling;
@@ -166,6 +168,7 @@ fn signalling(
         listeners,
         drain: Duration::from_secs(loaded.main.drain_s),
         pace: Pace::new(loaded.main.sip.coalesce_us),
+        offload: OffloadWatch::default(),
         counters: shared.counters,
     })
 }
@@ -185,6 +188,7 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
         workers: main.media.workers,
         coalesce_us: main.media.coalesce_us,
         io: main.media.io,
+        offload: main.media.offload.clone(),
         pin: if main.media.pin { (0..cores).collect() } else { Vec::new() },
         seed: rng.next_seed(),
         epoch: clock.epoch(),
@@ -197,6 +201,13 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
         tracing::warn!("{refusal}");
     }
     tracing::info!(io, workers = pool.workers(), coalesce_us = config.coalesce_us, "media threads are ready");
+    match (pool.offload(), &config.offload) {
+        (Some(Ok(())), Some(offload)) => {
+            tracing::info!(interfaces = ?offload.interfaces, calls_max = offload.calls_max, "the kernel carries calls");
+        }
+        (Some(Err(why)), _) => tracing::warn!(%why, "the kernel carries no calls: all stay in user space"),
+        _ => {}
+    }
     Ok(pool)
 }
 

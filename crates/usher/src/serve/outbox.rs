@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use media::{Command, Event};
-use worker::{Full, Pool};
+use worker::{CounterValues, Full, Pool};
 
 use super::counters::{Counters, count};
 
@@ -57,6 +57,11 @@ impl Outbox {
             }
         }
         self.waiting.iter().any(|waiting| !waiting.is_empty())
+    }
+
+    /// What all threads have counted so far.
+    pub fn totals(&self) -> CounterValues {
+        self.pool.total()
     }
 
     /// What the threads heard or finished.

@@ -17,6 +17,7 @@ use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
 use super::history;
+use super::offload::OffloadWatch;
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::resolver::Question;
@@ -67,6 +68,8 @@ pub struct Signalling {
     pub drain: Duration,
     /// Lets messages gather at load.
     pub pace: Pace,
+    /// Says when the kernel has no room for more calls.
+    pub offload: OffloadWatch,
     /// What is counted here.
     pub counters: Arc<Counters>,
 }
@@ -283,7 +286,8 @@ impl Signalling {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.offload.look(self.clock.now(), &self.media.totals());
         self.snapshot.store(Arc::new(self.local.snapshot(self.clock.now())));
     }
 }

@@ -1,6 +1,6 @@
 //! The operating system's side of a media thread: UDP sockets, batches of packets, epoll, limits.
 //!
-//! The only module of the switch with `unsafe`. Almost every block is one system call; what it hands to the
+//! With `offload`, the only module of the switch with `unsafe`. Almost every block is one system call; what it hands to the
 //! kernel is owned by the value that makes the call and lives until the call returns, or, with `io_uring`,
 //! until the kernel is done with it. All functions are safe to call from safe code.
 
@@ -9,6 +9,7 @@
 mod address;
 mod batch;
 mod epoll;
+mod interface;
 pub mod io;
 mod process;
 mod socket;
@@ -16,5 +17,6 @@ mod socket;
 pub use batch::{BATCH_MAX, PACKET_BYTES_MAX, ReceiveBatch, SendBatch, Sent};
 pub use epoll::{Epoll, Token, Wake};
 pub use io::{IoChoice, PacketIo, Parcel, Refusal, Tally, Woken};
+pub use interface::{carries_vlans, interface_index, monotonic_ns, strips_vlan_tags};
 pub use process::{FileLimit, pin_to, process_cpu_time, raise_file_limit, thread_cpu_time};
 pub use socket::{Socket, SocketOptions};

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The relay in the kernel: RTP of an established bridge is rewritten and sent on before a socket is touched.
+//
+// Takes exactly what the user-space relay would pass on unchanged: a plain RTP packet (no CSRC, extension,
+// padding) of the agreed voice payload type and the locked SSRC, from the locked address, in order within
+// the window, on its timestamp's course. Everything else goes up to the leg's socket (XDP_PASS), where
+// control is: keys, RTCP, strangers, fragments, options, expiring TTLs, jumps, and what comes before the
+// way to the listener is known.
+//
+// The way to a peer (interface, VLAN tag, MAC addresses) is that of his own newest frame, turned round. So
+// nothing here depends on `ip_forward`, as bpf_fib_lookup would, and a failed-over gateway is followed with
+// its first frame.
+//
+// Built with: make bpf (the flags are in build.sh beside this file). Layouts are repeated in
+// src/offload/layout.rs.
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+// Sizes are set by the loader.
+#define FLOWS_MAX 1
+#define INTERFACES_MAX 64
+
+// The same numbers as media::relay::incoming: RFC 3550 A.1's MAX_DROPOUT, the window of reordering, two
+// seconds in timestamp units, the silence that counts as a gap.
+#define DROPOUT_MAX 3000
+#define WINDOW 64
+#define JUMP 16000
+#define GAP_NS 200000000ULL
+// Nanoseconds of a timestamp unit at 8 kHz.
+#define UNIT_NS 125000
+
+#define RTP_PLAIN 0x80
+#define FRAGMENT_BITS 0x3fff
+// The longest datagram whose checksum is summed anew; an Ethernet frame holds no longer one.
+#define DATAGRAM_MAX 2048
+#define CHUNK 64
+
+// Where a packet arrives: one leg's RTP port. IPv4 is written as ::ffff:a.b.c.d.
+struct key {
+    __be32 address[4];
+    __be16 port;
+    __u16 zero;
+};
+
+// One direction of a bridge. Written by user space only.
+struct flow {
+    __be32 peer[4];         // whose packets these are
+    __be32 from[4];         // our address towards the listener
+    __be32 to[4];           // the listener
+    __be32 ssrc_in;
+    __be32 ssrc_out;
+    __u32 timestamp_shift;
+    __be16 peer_port;
+    __be16 from_port;
+    __be16 to_port;
+    __u16 sequence_shift;
+    __u16 sum_change;       // what all that is the same in every packet changes of the UDP checksum
+    __u16 pseudo_in;        // sum of the pseudo header without the length, before and after
+    __u16 pseudo_out;
+    __u8 payload_type_in;
+    __u8 payload_type_out;
+    __u8 traffic_class;
+    __u8 zero[3];
+    __u32 stream;           // index of its own stream
+    __u32 back;             // index of the listener's stream, whose frames show the way to him
+};
+
+// Where a stream is, and where its frames come from. One packet of a stream is handled at a time as long
+// as the network card keeps a stream on one processor, as they do; where not, a packet is miscounted.
+struct stream {
+    __u64 last_ns;          // when the newest packet came, in the relay's time
+    __u64 seen;             // bit n = packet `highest - n` came
+    __u32 timestamp;        // of the packet `highest`
+    __u32 transit;
+    __u32 jitter_16;        // 16 times the jitter, as in RFC 3550 A.8
+    __u32 jitter_16_max;
+    __u16 highest;
+    __u16 length;           // payload bytes of the packet `highest`
+    __u32 ifindex;          // 0: no frame was seen yet
+    __be16 tag_type;        // 0: untagged
+    __be16 tag;
+    __u8 peer_mac[ETH_ALEN];
+    __u8 our_mac[ETH_ALEN];
+    __u64 zero;             // one cache line
+};
+
+// What one processor did for a flow.
+struct counts {
+    __u64 packets;
+    __u64 octets;           // payload
+    __u64 missing;          // numbers skipped, less those that came late; wraps
+    __u64 late;
+    __u64 duplicates;
+    __u64 gaps;
+    __u64 passed;           // sent up to user space
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, FLOWS_MAX);
+    __type(key, struct key);
+    __type(value, struct flow);
+} flows SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, FLOWS_MAX);
+    __type(key, __u32);
+    __type(value, struct stream);
+} streams SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, FLOWS_MAX);
+    __type(key, __u32);
+    __type(value, struct counts);
+} counts SEC(".maps");
+
+// Interfaces that packets may leave by, under their own numbers.
+struct {
+    __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+    __uint(max_entries, INTERFACES_MAX);
+    __type(key, __u32);
+    __type(value, __u32);
+} interfaces SEC(".maps");
+
+// The relay's instant zero on the monotonic clock. Set by the loader.
+const volatile __u64 EPOCH_NS = 0;
+
+struct tag {
+    __be16 tag;
+    __be16 type;
+};
+
+struct rtp {
+    __u8 flags;
+    __u8 type;
+    __be16 sequence;
+    __be32 timestamp;
+    __be32 ssrc;
+};
+
+// A frame's parts. Of the two IP headers one is there.
+struct frame {
+    struct ethhdr *eth;
+    struct tag *tag;
+    struct iphdr *v4;
+    struct ipv6hdr *v6;
+    struct udphdr *udp;
+    struct rtp *rtp;
+    __u16 length;           // of the UDP datagram
+};
+
+static __always_inline __u16 fold(__u64 sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+static __always_inline int same(const __be32 a[4], const __be32 b[4])
+{
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
+static __always_inline void map_v4(__be32 to[4], __be32 address)
+{
+    to[0] = 0;
+    to[1] = 0;
+    to[2] = bpf_htonl(0xffff);
+    to[3] = address;
+}
+
+// Finds the parts of a frame that may be RTP of a bridge; 0 if it is none.
+static __always_inline int parse(struct xdp_md *ctx, struct frame *f, struct key *key, __be32 source[4])
+{
+    void *end = (void *)(long)ctx->data_end;
+    f->eth = (void *)(long)ctx->data;
+    void *next = f->eth + 1;
+    if (next > end)
+        return 0;
+    __be16 protocol = f->eth->h_proto;
+    f->tag = NULL;
+    if (protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD)) {
+        f->tag = next;
+        next = f->tag + 1;
+        if (next > end)
+            return 0;
+        protocol = f->tag->type;
+    }
+    __u32 length;
+    f->v4 = NULL;
+    f->v6 = NULL;
+    if (protocol == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = next;
+        next = ip + 1;
+        if (next > end || *(__u8 *)ip != 0x45 || ip->protocol != IPPROTO_UDP || ip->ttl <= 1 ||
+            (ip->frag_off & bpf_htons(FRAGMENT_BITS)))
+            return 0;
+        length = (__u32)bpf_ntohs(ip->tot_len) - sizeof(*ip);
+        map_v4(key->address, ip->daddr);
+        map_v4(source, ip->saddr);
+        f->v4 = ip;
+    } else if (protocol == bpf_htons(ETH_P_IPV6)) {
+        struct ipv6hdr *ip = next;
+        next = ip + 1;
+        if (next > end || ip->nexthdr != IPPROTO_UDP || ip->hop_limit <= 1)
+            return 0;
+        length = bpf_ntohs(ip->payload_len);
+        __builtin_memcpy(key->address, &ip->daddr, 16);
+        __builtin_memcpy(source, &ip->saddr, 16);
+        f->v6 = ip;
+    } else {
+        return 0;
+    }
+    f->udp = next;
+    f->rtp = next + sizeof(struct udphdr);
+    if ((void *)(f->rtp + 1) > end)
+        return 0;
+    f->length = bpf_ntohs(f->udp->len);
+    // The three lengths must agree: a datagram that ends elsewhere than its packet is nothing for here.
+    if (f->length != length || length < sizeof(struct udphdr) + sizeof(struct rtp) ||
+        length > (__u32)(end - (void *)f->udp))
+        return 0;
+    key->port = f->udp->dest;
+    key->zero = 0;
+    return 1;
+}
+
+// Whether the packet is what the bridge agreed on, from whom it agreed with.
+static __always_inline int is_ours(const struct frame *f, const struct flow *flow, const __be32 source[4])
+{
+    return same(source, flow->peer) && f->udp->source == flow->peer_port && f->rtp->ssrc == flow->ssrc_in &&
+           f->rtp->flags == RTP_PLAIN && (f->rtp->type & 0x7f) == flow->payload_type_in &&
+           // A datagram without a checksum is legal in IPv4 only (RFC 768, RFC 8200 section 8.1).
+           (f->v4 || f->udp->check);
+}
+
+// Notes where the peer's frames come from. Frames for a group of hosts show no way.
+static __always_inline int learn(struct xdp_md *ctx, const struct frame *f, struct stream *stream)
+{
+    if ((f->eth->h_source[0] | f->eth->h_dest[0]) & 1)
+        return 0;
+    __builtin_memcpy(stream->peer_mac, f->eth->h_source, ETH_ALEN);
+    __builtin_memcpy(stream->our_mac, f->eth->h_dest, ETH_ALEN);
+    stream->tag_type = f->tag ? f->eth->h_proto : 0;
+    stream->tag = f->tag ? f->tag->tag : 0;
+    stream->ifindex = ctx->ingress_ifindex;
+    return 1;
+}
+
+enum verdict { GOES_ON, CAME_BEFORE, IS_ELSEWHERE };
+
+// The packet's place in its stream: order, loss and jitter (RFC 3550 A.1, A.3, A.8).
+static __always_inline enum verdict hear(const struct frame *f, struct stream *stream, struct counts *count)
+{
+    __u16 sequence = bpf_ntohs(f->rtp->sequence);
+    __u32 timestamp = bpf_ntohl(f->rtp->timestamp);
+    __u64 now = bpf_ktime_get_ns() - EPOCH_NS;
+    __u32 transit = (__u32)(now / UNIT_NS) - timestamp;
+    __s32 moved = transit - stream->transit;
+    __u32 distance = moved < 0 ? -moved : moved;
+    __u16 ahead = sequence - stream->highest;
+    __u16 behind = stream->highest - sequence;
+    __u16 length = f->length - sizeof(struct udphdr) - sizeof(struct rtp);
+
+    if (distance >= JUMP)
+        return IS_ELSEWHERE;
+    if (behind < WINDOW) {
+        __u64 bit = 1ULL << behind;
+        if (stream->seen & bit) {
+            count->duplicates++;
+            return CAME_BEFORE;
+        }
+        stream->seen |= bit;
+        count->late++;
+        count->missing--;
+    } else if (ahead < DROPOUT_MAX) {
+        stream->seen = ahead < WINDOW ? stream->seen << ahead | 1 : 1;
+        stream->highest = sequence;
+        stream->timestamp = timestamp;
+        stream->length = length;
+        count->missing += ahead - 1;
+    } else {
+        return IS_ELSEWHERE;
+    }
+    if (now - stream->last_ns > GAP_NS)
+        count->gaps++;
+    stream->last_ns = now;
+    stream->transit = transit;
+    __u32 jitter = stream->jitter_16 + distance;
+    __u32 decay = (stream->jitter_16 + 8) >> 4;
+    jitter = jitter > decay ? jitter - decay : 0;
+    stream->jitter_16 = jitter;
+    if (jitter > stream->jitter_16_max)
+        stream->jitter_16_max = jitter;
+    count->packets++;
+    count->octets += length;
+    return GOES_ON;
+}
+
+// The datagram's checksum from its bytes, as they are now.
+static __always_inline __u16 sum_anew(const struct frame *f, __u32 pseudo, void *end)
+{
+    __u64 sum = pseudo + bpf_htons(f->length);
+    void *at = f->udp;
+    __u32 left = f->length;
+#pragma clang loop unroll(disable)
+    for (int n = 0; n < DATAGRAM_MAX / CHUNK; n++) {
+        if (left < CHUNK || at + CHUNK > end)
+            break;
+        sum += (__u32)bpf_csum_diff(NULL, 0, at, CHUNK, 0);
+        at += CHUNK;
+        left -= CHUNK;
+    }
+#pragma clang loop unroll(disable)
+    for (int n = 0; n < CHUNK / 2; n++) {
+        if (left < 2 || at + 2 > end)
+            break;
+        sum += *(__u16 *)at;
+        at += 2;
+        left -= 2;
+    }
+    if (left && at + 1 <= end)
+        sum += bpf_htons(*(__u8 *)at << 8);
+    return ~fold(sum);
+}
+
+// Makes the packet one of the listener's stream.
+static __always_inline void rewrite(const struct frame *f, const struct flow *flow, void *end)
+{
+    __u16 check = f->udp->check;
+    // A packet from a socket of this machine (veth): only the pseudo header is summed, the network card that
+    // never comes should have done the rest. Where a whole checksum looks the same, summing anew gives
+    // what changing it would.
+    int partial = check == fold((__u64)flow->pseudo_in + bpf_htons(f->length));
+    __be16 sequence = bpf_htons(bpf_ntohs(f->rtp->sequence) + flow->sequence_shift);
+    __be32 timestamp = bpf_htonl(bpf_ntohl(f->rtp->timestamp) + flow->timestamp_shift);
+    // RFC 1624, equation 3; what is the same in every packet was summed once.
+    __u64 sum = (__u64)(__u16)~check + flow->sum_change;
+    sum += (__u64)(__u16)~f->rtp->sequence + sequence;
+    sum += (__u64)(__u32)~f->rtp->timestamp + timestamp;
+
+    f->rtp->type = (f->rtp->type & 0x80) | flow->payload_type_out;
+    f->rtp->sequence = sequence;
+    f->rtp->timestamp = timestamp;
+    f->rtp->ssrc = flow->ssrc_out;
+    f->udp->source = flow->from_port;
+    f->udp->dest = flow->to_port;
+    if (f->v4) {
+        f->v4->tos = flow->traffic_class;
+        f->v4->ttl--;
+        f->v4->saddr = flow->from[3];
+        f->v4->daddr = flow->to[3];
+        f->v4->check = 0;
+        const __u32 *word = (const __u32 *)f->v4;
+        f->v4->check = ~fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
+    } else if (f->v6) {
+        *(__be32 *)f->v6 = bpf_htonl(6u << 28 | (__u32)flow->traffic_class << 20);
+        f->v6->hop_limit--;
+        __builtin_memcpy(&f->v6->saddr, flow->from, 16);
+        __builtin_memcpy(&f->v6->daddr, flow->to, 16);
+    }
+    if (!check)
+        return;
+    if (partial) {
+        f->udp->check = 0;
+        check = sum_anew(f, flow->pseudo_out, end);
+    } else {
+        check = ~fold(sum);
+    }
+    // 0 would say that there is no checksum.
+    f->udp->check = check ? check : 0xffff;
+}
+
+// Puts the Ethernet header of the listener's network in front, and sends the frame.
+static __always_inline int leave(struct xdp_md *ctx, int tagged, __be16 protocol, const struct stream *way)
+{
+    int shift = (tagged ? (int)sizeof(struct tag) : 0) - (way->tag_type ? (int)sizeof(struct tag) : 0);
+    if (shift && bpf_xdp_adjust_head(ctx, shift))
+        return XDP_ABORTED;
+    void *end = (void *)(long)ctx->data_end;
+    struct ethhdr *eth = (void *)(long)ctx->data;
+    struct tag *tag = (void *)(eth + 1);
+    if ((void *)(tag + 1) > end)
+        return XDP_ABORTED;
+    __builtin_memcpy(eth->h_dest, way->peer_mac, ETH_ALEN);
+    __builtin_memcpy(eth->h_source, way->our_mac, ETH_ALEN);
+    if (way->tag_type) {
+        eth->h_proto = way->tag_type;
+        tag->tag = way->tag;
+        tag->type = protocol;
+    } else {
+        eth->h_proto = protocol;
+    }
+    if (way->ifindex == ctx->ingress_ifindex)
+        return XDP_TX;
+    return bpf_redirect_map(&interfaces, way->ifindex, XDP_ABORTED);
+}
+
+SEC("xdp")
+int relay(struct xdp_md *ctx)
+{
+    struct frame f;
+    struct key key;
+    __be32 source[4];
+    if (!parse(ctx, &f, &key, source))
+        return XDP_PASS;
+    struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+    if (!flow)
+        return XDP_PASS;
+    __u32 stream_index = flow->stream, back_index = flow->back;
+    struct counts *count = bpf_map_lookup_elem(&counts, &stream_index);
+    struct stream *stream = bpf_map_lookup_elem(&streams, &stream_index);
+    struct stream *way = bpf_map_lookup_elem(&streams, &back_index);
+    if (!count || !stream || !way)
+        return XDP_PASS;
+    if (!is_ours(&f, flow, source) || !learn(ctx, &f, stream) || !way->ifindex) {
+        count->passed++;
+        return XDP_PASS;
+    }
+    switch (hear(&f, stream, count)) {
+    case GOES_ON:
+        break;
+    case CAME_BEFORE:
+        return XDP_DROP;
+    case IS_ELSEWHERE:
+        count->passed++;
+        return XDP_PASS;
+    }
+    int tagged = f.tag != NULL;
+    __be16 protocol = f.v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+    rewrite(&f, flow, (void *)(long)ctx->data_end);
+    return leave(ctx, tagged, protocol, way);
+}
+
+char LICENSE[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,218 @@
+//! Loading the program and attaching it, or saying in plain words why not.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Instant as OsInstant;
+
+use aya::maps::MapData;
+use aya::maps::xdp::DevMapHash;
+use aya::programs::ProgramError;
+use aya::programs::xdp::{Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+
+use super::OffloadConfig;
+use super::table::{Maps, Table};
+use crate::net;
+
+/// The program as clang made it of `bpf/relay.bpf.c`.
+pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/relay.bpf.o");
+
+/// The program in the kernel, attached to the interfaces until this is dropped.
+pub struct Offload {
+    ebpf: Ebpf,
+    calls_max: u32,
+    workers: u32,
+    traffic_class: u8,
+}
+
+impl fmt::Debug for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Offload({} calls)", self.calls_max)
+    }
+}
+
+/// Why bridges stay in user space.
+#[derive(Debug)]
+pub enum Unavailable {
+    /// The configuration names no interface.
+    NoInterface,
+    /// The process may not load programs.
+    Rights,
+    /// The kernel has no such thing, or an older one.
+    Kernel(String),
+    /// An interface of that name is not there.
+    Missing {
+        /// Its name.
+        interface: String,
+    },
+    /// The driver does not run programs.
+    Driver {
+        /// The interface's name.
+        interface: String,
+    },
+    /// Another program is attached.
+    Taken {
+        /// The interface's name.
+        interface: String,
+    },
+    /// The card takes VLAN tags off before a program sees them.
+    Vlan {
+        /// The interface's name.
+        interface: String,
+    },
+    /// The interface refuses otherwise.
+    Interface {
+        /// Its name.
+        interface: String,
+        /// What the kernel says.
+        why: String,
+    },
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unavailable::NoInterface => write!(f, "media.offload_interfaces names no interface"),
+            Unavailable::Rights => {
+                write!(f, "the process needs the capabilities CAP_NET_ADMIN and CAP_BPF")
+            }
+            Unavailable::Kernel(why) => write!(f, "the kernel does not take the program: {why}"),
+            Unavailable::Missing { interface } => write!(f, "there is no interface {interface}"),
+            Unavailable::Driver { interface } => {
+                write!(f, "the driver of {interface} does not run XDP programs itself")
+            }
+            Unavailable::Taken { interface } => {
+                write!(f, "{interface} already has an XDP program of somebody else")
+            }
+            Unavailable::Vlan { interface } => write!(
+                f,
+                "{interface} carries VLANs and takes their tags off too early: `ethtool -K {interface} rxvlan off`"
+            ),
+            Unavailable::Interface { interface, why } => write!(f, "{interface}: {why}"),
+        }
+    }
+}
+
+impl Error for Unavailable {}
+
+impl Offload {
+    /// Loads the program and attaches it to every interface of `config`, or to none. `epoch` is the
+    /// relays' instant zero, `dscp` what packets are marked with.
+    pub fn start(
+        config: &OffloadConfig,
+        workers: usize,
+        epoch: OsInstant,
+        dscp: u8,
+    ) -> Result<Self, Unavailable> {
+        if config.interfaces.is_empty() {
+            return Err(Unavailable::NoInterface);
+        }
+        let mut offload = Self::load(config, workers, epoch, dscp)?;
+        for interface in &config.interfaces {
+            offload.attach(interface)?;
+        }
+        Ok(offload)
+    }
+
+    /// The program, not attached.
+    pub(super) fn load(
+        config: &OffloadConfig,
+        workers: usize,
+        epoch: OsInstant,
+        dscp: u8,
+    ) -> Result<Self, Unavailable> {
+        let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
+        // Every thread has as many places.
+        let calls_max = config.calls_max.div_ceil(workers);
+        let calls_max = calls_max.saturating_mul(workers).clamp(1, 1 << 24);
+        let flows_max = calls_max.saturating_mul(2);
+        let epoch_ns = net::monotonic_ns(epoch);
+        let mut ebpf = EbpfLoader::new()
+            .override_global("EPOCH_NS", &epoch_ns, true)
+            .map_max_entries("flows", flows_max)
+            .map_max_entries("streams", flows_max)
+            .map_max_entries("counts", flows_max)
+            .load(OBJECT)
+            .map_err(|error| of_kernel(&error))?;
+        program(&mut ebpf)?.load().map_err(|error| of_kernel(&error))?;
+        Ok(Offload { ebpf, calls_max, workers, traffic_class: (dscp & 0x3f) << 2 })
+    }
+
+    fn attach(&mut self, interface: &str) -> Result<(), Unavailable> {
+        let name = || interface.to_owned();
+        let index =
+            net::interface_index(interface).map_err(|_| Unavailable::Missing { interface: name() })?;
+        if net::strips_vlan_tags(interface) && net::carries_vlans(interface) {
+            return Err(Unavailable::Vlan { interface: name() });
+        }
+        let attached = program(&mut self.ebpf)?.attach_to_if_index(index, XdpMode::Driver);
+        attached.map_err(|error| match os_error(&error) {
+            Some(libc::EPERM) => Unavailable::Rights,
+            Some(libc::EOPNOTSUPP) => Unavailable::Driver { interface: name() },
+            Some(libc::EBUSY | libc::EEXIST) => Unavailable::Taken { interface: name() },
+            _ => Unavailable::Interface { interface: name(), why: chain(&error) },
+        })?;
+        let exits = self.ebpf.map_mut("interfaces").ok_or_else(broken)?;
+        let mut exits = DevMapHash::try_from(exits).map_err(|error| of_kernel(&error))?;
+        exits.insert(index, index, None, 0).map_err(|error| of_kernel(&error))
+    }
+
+    /// The table of thread `worker`; each may be asked for once.
+    pub(crate) fn table(&self, worker: usize) -> Result<Table, Unavailable> {
+        let share = self.calls_max / self.workers;
+        let first = u32::try_from(worker).unwrap_or(u32::MAX).saturating_mul(share);
+        let (flows, counts, streams) = (self.map("flows")?, self.map("counts")?, self.map("streams")?);
+        let length = self.calls_max as usize * 2;
+        let maps = Maps { flows, counts, streams, length };
+        let table = Table::new(&maps, first, first.saturating_add(share), self.traffic_class);
+        table.map_err(|error| of_kernel(&error))
+    }
+
+    fn map(&self, name: &str) -> Result<&MapData, Unavailable> {
+        use aya::maps::Map;
+        match self.ebpf.map(name) {
+            Some(Map::HashMap(data) | Map::Array(data) | Map::PerCpuArray(data)) => Ok(data),
+            _ => Err(broken()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn program(&mut self) -> &mut Xdp {
+        program(&mut self.ebpf).unwrap()
+    }
+}
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, Unavailable> {
+    let program = ebpf.program_mut("relay").ok_or_else(broken)?;
+    program.try_into().map_err(|error: ProgramError| of_kernel(&error))
+}
+
+/// The object is not the one that this was built for.
+fn broken() -> Unavailable {
+    Unavailable::Kernel("relay.bpf.o lacks a part".to_owned())
+}
+
+fn of_kernel(error: &(dyn Error + 'static)) -> Unavailable {
+    match os_error(error) {
+        Some(libc::EPERM | libc::EACCES) => Unavailable::Rights,
+        _ => Unavailable::Kernel(chain(error)),
+    }
+}
+
+/// The operating system's number in an error or what caused it.
+fn os_error(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.find_map(|error| error.downcast_ref::<io::Error>()?.raw_os_error())
+}
+
+/// An error and its causes in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    // A verifier's log is long; its beginning says what it refuses.
+    if let Some((end, _)) = text.char_indices().nth(300) {
+        text.truncate(end);
+    }
+    text.replace('\n', " ")
+}
