@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base::{AgentKey, CallKey, Instant, LegKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
 
+use crate::bucket::Bucket;
 use crate::counters::Counters;
 use crate::leg::Leg;
 use crate::message::Output;
@@ -40,14 +41,17 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) wall: WallClock,
+    next_key: CallKey,
     pub(crate) rng: base::Rng,
+    /// How many refused calls may still have a record.
+    pub(crate) refused_records: Bucket,
     /// Sockets of ours at which no media may be aimed.
     pub(crate) own: Arc<[SocketAddr]>,
 }
 
 impl Core {
     /// The services for `settings`.
-    pub(crate) fn new(now: Instant, settings: Settings, seed: Seed, wall: WallClock) -> Self {
+    pub(crate) fn new(now: Instant, settings: Settings, seed: Seed, first: CallKey, wall: WallClock) -> Self {
         let mut rng = base::Rng::new(seed);
         let media = &settings.media;
         let ports = PortTable::new(media.ports.clone(), media.workers, media.port_quarantine);
@@ -64,7 +68,9 @@ impl Core {
             counters: Counters::default(),
             outputs: VecDeque::new(),
             wall,
+            next_key: first,
             own: own_sockets(&settings),
+            refused_records: Bucket::new(settings.limits.refused_records_per_s_max, now),
             settings: Arc::new(settings),
             rng,
         }
@@ -75,9 +81,17 @@ impl Core {
         self.sip.configure(now, settings.sip.clone());
         self.trunks.configure(now, &settings);
         self.plan = settings.plan();
+        self.refused_records.set_rate(settings.limits.refused_records_per_s_max);
         self.own = own_sockets(&settings);
         self.output(Output::Acd(acd::Input::Configure(Box::new(settings.acd.clone()))));
         self.settings = Arc::new(settings);
+    }
+
+    /// A key for a call or a promise: unique for ever in one store.
+    pub(crate) fn next_key(&mut self) -> CallKey {
+        let key = self.next_key;
+        self.next_key = key.next();
+        key
     }
 
     /// Queues an output.

@@ -4,6 +4,7 @@
 pub mod admin;
 mod audio;
 pub mod bucket;
+pub mod callback;
 mod core;
 mod counters;
 mod dial;

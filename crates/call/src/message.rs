@@ -1,7 +1,8 @@
 //! What goes into the switch and what comes out.
 
-use base::{CallKey, Instant, Pii, TierKey, UnixMillis};
+use base::{CallKey, Instant, Pii, UnixMillis};
 
+use crate::callback::{Callback, CallbackChange};
 use crate::directory::Customer;
 use crate::record::CallRecord;
 use crate::settings::Settings;
@@ -84,8 +85,10 @@ pub enum Output {
     },
     /// A call is over: its record, exactly once per call.
     Record(Box<CallRecord>),
-    /// A caller wants to be called back.
+    /// A customer was promised a call: keep it.
     Callback(Box<Callback>),
+    /// What became of a promise: keep it.
+    CallbackChanged(CallbackChange),
     /// A caller left a message: keep it.
     Recording(Box<Recording>),
     /// Something for the event stream.
@@ -103,23 +106,6 @@ pub struct HookRequest {
     pub params: Vec<(ivr::Name, Pii<String>)>,
     /// How long the answer may take.
     pub timeout: base::Duration,
-}
-
-/// A callback that a caller has been promised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callback {
-    /// The call in which it was promised.
-    pub call: CallKey,
-    /// The number to call.
-    pub number: Pii<String>,
-    /// The caller's tier.
-    pub tier: TierKey,
-    /// Its name.
-    pub tier_name: String,
-    /// Name of the queue he would have waited in, if known.
-    pub queue: Option<String>,
-    /// When it was promised.
-    pub promised: UnixMillis,
 }
 
 /// A message that a caller left.

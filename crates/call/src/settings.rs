@@ -186,6 +186,9 @@ pub struct Limits {
     pub wait_max: Duration,
     /// How long a call may last in all.
     pub call_max: Duration,
+    /// Records per second of calls refused at the door (calls, trunk's calls, trunk's rate); further refusals are
+    /// counted as `refused_unrecorded`.
+    pub refused_records_per_s_max: u32,
     /// What a refused caller's trunk is told to wait, seconds.
     pub retry_after_s: u32,
 }
@@ -204,6 +207,7 @@ impl Default for Limits {
             flow_max: Duration::from_secs(30 * 60),
             wait_max: Duration::from_secs(60 * 60),
             call_max: Duration::from_secs(4 * 60 * 60),
+            refused_records_per_s_max: 10,
             retry_after_s: 5,
         }
     }

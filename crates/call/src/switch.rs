@@ -46,7 +46,6 @@ enum Duty {
 pub struct Switch {
     pub(crate) core: Core,
     pub(crate) calls: BTreeMap<CallKey, Box<Journey>>,
-    next_call: CallKey,
     duty: Duty,
 }
 
@@ -63,9 +62,8 @@ impl Switch {
     /// A switch. `first` is the key of the first call, `wall` the wall time of [`Instant::ZERO`].
     pub fn new(settings: Settings, seed: Seed, first: CallKey, wall: WallClock) -> Self {
         Switch {
-            core: Core::new(Instant::ZERO, settings, seed, wall),
+            core: Core::new(Instant::ZERO, settings, seed, first, wall),
             calls: BTreeMap::new(),
-            next_call: first,
             duty: Duty::Serving,
         }
     }
@@ -134,6 +132,7 @@ impl Switch {
                 self.end_call(now, call, "operator");
                 Ok(())
             }
+            Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
             Admin::Agent { number, change } => {
                 let agent = self.core.plan.agent(&number).ok_or(AdminError::NoSuchAgent)?;
                 let (feature, reason) = match change {
@@ -245,8 +244,7 @@ impl Switch {
     }
 
     fn invited(&mut self, now: Instant, leg: LegKey, peer: Peer, invite: &sip::Invite) {
-        let key = self.next_call;
-        self.next_call = key.next();
+        let key = self.core.next_key();
         let full = self.calls.len() >= self.core.settings.limits.calls_max || self.duty != Duty::Serving;
         let arrived = arrive(&mut self.core, now, key, leg, peer, invite, full);
         if let Some(journey) = arrived.filter(|journey| !journey.is_over()) {

@@ -10,7 +10,6 @@ mod desk;
 mod flows;
 mod interpreter;
 mod io;
-mod nearest;
 mod parse;
 mod read;
 pub mod say;

@@ -121,9 +121,17 @@ pub enum CallbacksCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Note that the callbacks promised in a call are done.
+    /// Note that a callback was made by hand.
     Done {
-        /// The call's key, as `list` prints it.
+        /// The callback's key, as `list` prints it.
+        key: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Take a callback back: the customer is not called. A running switch asks the store before it dials.
+    Cancel {
+        /// The callback's key, as `list` prints it.
         key: String,
         /// Which configuration.
         #[command(flatten)]

@@ -7,9 +7,10 @@ use ivr::say::Language;
 use ivr::{Input, Interpreter, LocalTime, Output as Wish, TransferTo};
 
 use super::{Journey, Lead, Phase, Reached};
+use crate::callback::{Callback, Terms};
 use crate::core::Core;
 use crate::leg::Farewell;
-use crate::message::{Callback, HookRequest, Output};
+use crate::message::{HookRequest, Output};
 use crate::numbers::Destination;
 use crate::record::StepKind;
 use crate::switch::Timer;
@@ -163,13 +164,23 @@ impl Journey {
             }
             self.reached = Reached::Deflected;
             self.step(core, now, StepKind::Deflected, "callback");
+            let promised = core.wall(now);
             let callback = Callback {
+                key: base::CallbackKey(core.next_key().0),
                 call: self.key,
                 number: Pii::new(number),
                 tier: self.profile.tier,
                 tier_name: core.settings.tier_name(self.profile.tier).to_owned(),
-                queue: Some(queue.to_owned()),
-                promised: core.wall(now),
+                queue: queue.to_owned(),
+                promised,
+                since: promised,
+                not_before: None,
+                attempts: 0,
+                terms: Terms {
+                    kind: "callback".to_owned(),
+                    language: self.profile.language.clone(),
+                    ..Terms::default()
+                },
             };
             core.output(Output::Callback(Box::new(callback)));
         }

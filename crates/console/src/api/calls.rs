@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::CallFilter;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, query, reveal, shown};
+use super::{ask, key, limit, query, reveal, shown};
 use crate::auth::Granted;
 use crate::config::Scope;
 use crate::error::{ApiError, ApiResult, ErrorBody};
@@ -224,7 +224,7 @@ pub(crate) async fn history(
         agent: asked.agent,
         outcome: asked.outcome.map(outcome).transpose()?,
         caller: asked.caller.map(Pii::new),
-        before: asked.before.as_deref().map(key).transpose()?,
+        before: asked.before.as_deref().map(|text| key(text, "call")).transpose()?,
         limit,
     };
     let records = shared.handles.store.calls(&filter).await?;
@@ -246,7 +246,7 @@ pub(crate) async fn show(
     Path(text): Path<String>,
     parameters: Result<Query<ShowQuery>, QueryRejection>,
 ) -> ApiResult<Json<AnyCall>> {
-    let key = key(&text)?;
+    let key: CallKey = key(&text, "call")?;
     let reveal = reveal(&granted, query(parameters)?.reveal, "one call")?;
     let live_call = {
         let snapshot = shared.handles.snapshot.load();
@@ -276,14 +276,10 @@ pub(crate) async fn hang_up(
     Path(text): Path<String>,
 ) -> ApiResult<StatusCode> {
     granted.require(Scope::Write)?;
-    let key = key(&text)?;
+    let key: CallKey = key(&text, "call")?;
     tracing::info!(token = granted.name, call = %key, "asked to end a call");
     ask(&shared, Admin::Hangup(key)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) fn key(text: &str) -> ApiResult<CallKey> {
-    text.parse().map_err(|_| ApiError::bad_request("a call's key looks like c19bd3a58a000001"))
 }
 
 fn live(call: &CallView, reveal: bool) -> LiveCall {

@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) shutdown: Option<oneshot::Sender<()>>,
     pub(crate) console: tokio::task::JoinHandle<()>,
-    folder: std::path::PathBuf,
+    pub(crate) folder: std::path::PathBuf,
 }
 
 impl Drop for World {
@@ -85,6 +85,8 @@ pub(crate) async fn world_with(change: impl FnOnce(&mut ConsoleConfig)) -> World
         spool: Some(spool),
         readiness: Arc::clone(&readiness),
         samples: Arc::new(samples),
+        clock: Arc::new(|| UnixMillis(1_900_000_000_000)),
+        recordings: folder.join("recordings"),
         version: "0.0.0-test",
     };
     let console = Console::bind(config, handles).await.unwrap();
@@ -124,6 +126,7 @@ async fn play_switch(mut requests: mpsc::Receiver<AdminRequest>) {
             },
             Admin::Hangup(CallKey(1)) => Ok(()),
             Admin::Hangup(_) => Err(AdminError::NoSuchCall),
+            Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
         };
         let _ = reply.send(outcome);
     }

@@ -57,7 +57,7 @@ impl Behaviour for Callback {
     const WORD: &'static str = "callback";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Callback {
             queue: step.name("queue"),
             number: step.template_or("number", "${caller}"),

@@ -61,7 +61,7 @@ impl Behaviour for Enqueue {
     const WORD: &'static str = "enqueue";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         let classes =
             [("normal", Class::Normal), ("complaint", Class::Complaint), ("emergency", Class::Emergency)];
         Enqueue {

@@ -15,7 +15,7 @@ pub(crate) trait Behaviour: Debug + Sized {
     type Run: Debug + Default;
 
     /// Reads its keys; mistakes become findings.
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self;
+    fn read(step: &mut Reader<'_>) -> Self;
 
     /// Names everything it refers to.
     fn refs<'a>(&'a self, refs: &mut Refs<'a>);
@@ -62,7 +62,7 @@ macro_rules! verbs {
             /// Every verb's word.
             pub(crate) const WORDS: &'static [&'static str] = &[$(<$module::$verb as Behaviour>::WORD,)*];
 
-            pub(crate) fn read(word: &str, step: &mut Reader<'_, '_, '_>) -> Option<Verb> {
+            pub(crate) fn read(word: &str, step: &mut Reader<'_>) -> Option<Verb> {
                 match word {
                     $(<$module::$verb as Behaviour>::WORD => Some(Verb::$verb(Behaviour::read(step))),)*
                     _ => None,

@@ -158,6 +158,7 @@ impl World {
                 self.keep(self.store_delay, Later::Record(record));
             }
             Output::Callback(callback) => self.callbacks.push(*callback),
+            Output::CallbackChanged(change) => self.callback_changes.push(change),
             Output::Recording(recording) => self.recordings.push(*recording),
             Output::Notice(notice) => {
                 self.trace.notice(self.now, &notice);

@@ -1,6 +1,6 @@
 //! `agents.toml`: the people who answer.
 
-use super::reader::Section;
+use reader::Section;
 
 /// One `[[agent]]`.
 #[derive(Clone, Debug)]

@@ -10,9 +10,9 @@ use super::agents::Agent as AgentEntry;
 use super::keys::{KeyBook, Names};
 use super::main_file::Main;
 use super::queues::{Relax, Routing, Target};
-use super::reader::{Findings, Source, nearest};
 use super::tiers::Tier as TierEntry;
 use super::trunks::Trunk as TrunkEntry;
+use reader::{Findings, Source, nearest};
 
 /// The files' contents.
 pub struct Parts {
@@ -227,6 +227,7 @@ fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {
         product: concat!("usher/", env!("CARGO_PKG_VERSION")).to_owned(),
         trunks: parts.trunks.iter().map(|entry| trunk_config(entry, main, keys)).collect(),
         users: users.collect(),
+        urgent: main.emergency.clone(),
         limits: sip::EndpointLimits {
             requests_per_source_per_s: main.sip.per_source_per_s,
             legs_max: main.limits.calls_max.saturating_mul(4).max(1000),

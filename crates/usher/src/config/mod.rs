@@ -5,7 +5,6 @@ pub mod build;
 pub mod keys;
 pub mod main_file;
 pub mod queues;
-pub mod reader;
 pub mod tiers;
 pub mod trunks;
 pub mod voices;
@@ -16,12 +15,12 @@ use std::sync::Arc;
 
 use base::Finding;
 use call::settings::Settings;
+use reader::{Findings, Section, Source};
 
 use crate::cli::{ConfigArgs, Failure};
 use build::Parts;
 use keys::KeyBook;
 use main_file::Main;
-use reader::{Findings, Section, Source};
 
 /// A whole configuration without a mistake.
 pub struct Loaded {
@@ -61,11 +60,10 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
         };
         let flows = flows(folder, &vocabulary, &findings, &mut warnings);
         check_music(&main, &vocabulary, &findings);
-        // Flows that could not be read are named already; that they are missing is no second mistake.
-        let readable = flows.numbers().next().is_some();
-        for queue in routing.queues.iter().filter(|_| readable) {
-            for name in queue.flows().filter(|name| !flows.contains(name)) {
-                let message = format!("queue \"{}\": no flow is called \"{name}\"", queue.name);
+        for queue in &routing.queues {
+            for name in queue.flows().filter(|name| !flows.contains(name) && !flows.may_have(name)) {
+                let hint = reader::nearest(name, flows.names());
+                let message = format!("queue \"{}\": no flow is called \"{name}\"{hint}", queue.name);
                 findings.push(Finding::new(file(3).file, message));
             }
         }
@@ -219,18 +217,12 @@ fn flows(
     let texts: Vec<(String, String)> =
         paths.iter().map(|path| (path.display().to_string(), text_of(path, findings))).collect();
     let sources: Vec<ivr::Source<'_>> = texts.iter().map(|(file, text)| ivr::Source { file, text }).collect();
-    match ivr::Flows::parse(&sources) {
-        Ok(flows) => {
-            let checked = flows.check(vocabulary);
-            findings.extend(checked.errors);
-            warnings.extend(checked.warnings);
-            Arc::new(flows)
-        }
-        Err(mistakes) => {
-            findings.extend(mistakes);
-            Arc::new(ivr::Flows::default())
-        }
-    }
+    let (flows, mistakes) = ivr::Flows::read(&sources);
+    findings.extend(mistakes);
+    let checked = flows.check(vocabulary);
+    findings.extend(checked.errors);
+    warnings.extend(checked.warnings);
+    Arc::new(flows)
 }
 
 /// The hold music must be in some voice.

@@ -3,7 +3,7 @@
 use acd::{AgentChoice, Consequence, PolicyKind};
 use base::Duration;
 
-use super::reader::{Section, nearest};
+use reader::Section;
 
 /// The whole file.
 #[derive(Clone, Debug)]
@@ -73,10 +73,8 @@ pub enum Relax {
 
 /// Reads the file.
 pub fn read(mut root: Section<'_>) -> Routing {
-    let policy =
-        word(&mut root, "policy", PolicyKind::from_word, PolicyKind::ALL.iter().map(|kind| kind.word()));
-    let ways = AgentChoice::ALL.iter().map(|way| way.word());
-    let agent_choice = word(&mut root, "agent_choice", AgentChoice::from_word, ways);
+    let policy = root.choice("policy", PolicyKind::ALL.iter().map(|&kind| (kind.word(), kind)));
+    let agent_choice = root.choice("agent_choice", AgentChoice::ALL.iter().map(|&way| (way.word(), way)));
     let rest_s = root.within("no_answer_rest_s", 0..=86_400u64, 0);
     let mut seconds = |key, default| Duration::from_secs(root.within(key, 0..=86_400u64, default));
     let (wait_a, wait_b) = (seconds("manager_a_s", 15), seconds("manager_b_s", 15));
@@ -97,22 +95,6 @@ pub fn read(mut root: Section<'_>) -> Routing {
     };
     let (policy, agent_choice) = (policy.unwrap_or_default(), agent_choice.unwrap_or_default());
     Routing { policy, agent_choice, no_answer, wait_a, wait_b, wait_last, senior_head_start, skills, queues }
-}
-
-/// One word of a closed list.
-pub(crate) fn word<T>(
-    section: &mut Section<'_>,
-    key: &'static str,
-    of: impl Fn(&str) -> Option<T>,
-    all: impl Iterator<Item = &'static str> + Clone,
-) -> Option<T> {
-    let text: String = section.get(key)?;
-    let value = of(&text);
-    if value.is_none() {
-        let known: Vec<_> = all.clone().collect();
-        section.finding(key, format!("is \"{text}\"{}; known: {}", nearest(&text, all), known.join(", ")));
-    }
-    value
 }
 
 fn queue(mut section: Section<'_>, others: &[Queue]) -> Queue {

@@ -8,7 +8,6 @@ pub mod hooks;
 pub mod offload;
 pub mod outbox;
 pub mod pace;
-pub mod promises;
 pub mod recorder;
 pub mod resolver;
 pub mod signalling;

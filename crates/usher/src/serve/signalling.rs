@@ -11,6 +11,7 @@ use call::view::{Notice, Snapshot};
 use call::{Input, Local, Output};
 use console::AdminRequest;
 use sip::Protocol;
+use store::Note;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::back::{Answer, Ask, refusal};
@@ -248,12 +249,19 @@ impl Signalling {
                 Output::Notice(notice) => self.notice(notice),
                 Output::Drained => drained = true,
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
-                Output::Callback(callback) => self.slow.promises.keep(*callback),
+                Output::Callback(callback) => self.note(Note::Promise(*callback)),
+                Output::CallbackChanged(change) => self.note(Note::PromiseChange(change)),
                 // Local keeps what passes between the switch and the distributor.
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
             }
         }
         drained
+    }
+
+    fn note(&self, note: Note) {
+        if self.slow.spool.push(note) == store::Push::Refused {
+            count(&self.counters.notes_refused);
+        }
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use worker::Pool;
 
 use super::back::{Answer, Ask, Back, QUESTIONS_MAX};
-use super::promises::Promises;
+use super::clock::Clock;
 use super::recorder::Recorder;
 use super::{Shared, history, hooks, resolver, system};
 use crate::cli::Failure;
@@ -33,12 +33,10 @@ pub struct SlowEnds {
     pub admin: mpsc::Receiver<console::AdminRequest>,
     /// Where agents' changes go.
     pub changes: mpsc::Sender<store::AgentChange>,
-    /// Where call records go.
+    /// Where call records and promised callbacks go.
     pub spool: Spool,
     /// Where callers' messages go.
     pub recorder: Recorder,
-    /// Where promised callbacks go.
-    pub promises: Promises,
 }
 
 /// The slow side itself.
@@ -47,7 +45,6 @@ pub struct Slow {
     store: Store,
     spool: Spool,
     history: tokio::task::JoinHandle<()>,
-    promised: tokio::task::JoinHandle<()>,
     recorded: std::thread::JoinHandle<()>,
 }
 
@@ -71,14 +68,13 @@ impl Slow {
         let counters = &shared.counters;
         let (changes, to_write) = mpsc::channel(history::CHANGES_MAX);
         let history = runtime.spawn(history::keep(store.clone(), to_write));
-        let (promises, work) = Promises::new(store.clone(), Arc::clone(counters));
-        let promised = runtime.spawn(work);
         let (recordings, bytes_max) = (&main.store.recordings, main.store.recordings_bytes_max);
-        let (recorder, recorded) = Recorder::start(recordings, bytes_max, Arc::clone(counters))
-            .map_err(system("the recordings' folder"))?;
+        let (recorder, recorded) =
+            Recorder::start(recordings, bytes_max, Arc::clone(counters), Some(spool.clone()))
+                .map_err(system("the recordings' folder"))?;
         let (asks, answers) = start_back(&runtime, main, store.clone(), rng);
-        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder, promises };
-        Ok((Slow { runtime, store, spool, history, promised, recorded }, ends))
+        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder };
+        Ok((Slow { runtime, store, spool, history, recorded }, ends))
     }
 
     /// Brings everything to the disk and the database, as far as they are there. The ends must be dropped.
@@ -86,9 +82,6 @@ impl Slow {
         // Both have ended their work when the switch let go of them; a panic in there was said already.
         let _ = self.recorded.join();
         self.runtime.block_on(async {
-            if tokio::time::timeout(SPOOL_PATIENCE, self.promised).await.is_err() {
-                tracing::error!("promised callbacks are lost: the database was not there");
-            }
             if tokio::time::timeout(SPOOL_PATIENCE, self.history).await.is_err() {
                 tracing::warn!("the last changes of agents are not in the store: the database was not there");
             }
@@ -148,6 +141,8 @@ async fn start_console(
         spool: Some(spool.clone()),
         readiness: Arc::clone(&shared.readiness),
         samples: Arc::new(samples),
+        clock: Arc::new(|| Clock::start().wall().epoch),
+        recordings: main.store.recordings.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let config = ConsoleConfig::new(listen, main.http.tokens.clone());
