@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use acd::Engine;
 use base::{CallKey, Instant, Seed, WallClock};
 
-use crate::admin::{Admin, AdminError};
+use crate::admin::{Admin, AdminError, AgentChange};
 use crate::message::{Input, Output};
 use crate::settings::Settings;
 use crate::switch::{Switch, Timer};
@@ -75,6 +75,18 @@ impl Local {
         let done = self.switch.admin(now, request);
         self.pump(now);
         done
+    }
+
+    /// What an earlier process knew of an agent, see [`Switch::restore`].
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contacts: Vec<sip::Binding>,
+        duty: Option<AgentChange>,
+    ) {
+        self.switch.restore(now, number, contacts, duty);
+        self.pump(now);
     }
 
     /// The switch.

@@ -1,6 +1,6 @@
 //! What goes into the switch and what comes out.
 
-use base::{CallKey, Instant, Pii, UnixMillis};
+use base::{AgentKey, CallKey, Instant, Pii, UnixMillis};
 
 use crate::callback::{Callback, CallbackChange};
 use crate::directory::Customer;
@@ -91,6 +91,8 @@ pub enum Output {
     CallbackChanged(CallbackChange),
     /// A caller left a message: keep it.
     Recording(Box<Recording>),
+    /// An agent's contacts changed: [`crate::Switch::contacts_of`] has them, to be kept over a restart.
+    Contacts(AgentKey),
     /// Something for the event stream.
     Notice(Notice),
     /// Draining is done: no call is left.

@@ -135,13 +135,7 @@ impl Switch {
             Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
             Admin::Agent { number, change } => {
                 let agent = self.core.plan.agent(&number).ok_or(AdminError::NoSuchAgent)?;
-                let (feature, reason) = match change {
-                    AgentChange::Login => (Feature::Login, 0),
-                    AgentChange::Logout => (Feature::Logout, 0),
-                    AgentChange::Ready => (Feature::Ready, 0),
-                    AgentChange::NotReady { reason } => (Feature::NotReady, reason),
-                    AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
-                };
+                let (feature, reason) = feature_of(change);
                 if self.core.change_agent(agent, feature, reason) {
                     Ok(())
                 } else {
@@ -190,8 +184,12 @@ impl Switch {
                 if first {
                     self.core.acd(acd::Input::Reachable { agent, reachable: true });
                 }
+                self.core.output(Output::Contacts(agent));
             }
-            Event::Unregistered { agent } => self.core.acd(acd::Input::Reachable { agent, reachable: false }),
+            Event::Unregistered { agent } => {
+                self.core.acd(acd::Input::Reachable { agent, reachable: false });
+                self.core.output(Output::Contacts(agent));
+            }
             Event::OptionsAnswered { trunk, ok } => self.core.trunks.reachable(trunk, ok),
             Event::Released { leg } => self.released(now, leg),
             Event::Cancelled { leg, .. } => {
@@ -377,6 +375,34 @@ impl Switch {
         });
     }
 
+    /// Takes back what an earlier process knew of an agent: his contacts, and whether he took calls. What has
+    /// expired meanwhile, and agents who are gone from the settings, are left out.
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contacts: Vec<sip::Binding>,
+        duty: Option<AgentChange>,
+    ) {
+        let Some(agent) = self.core.plan.agent(number) else { return };
+        for contact in contacts {
+            if !self.core.sip.restore(now, agent, contact) {
+                self.core.count("contacts_expired", "");
+            }
+        }
+        if let Some(change) = duty {
+            let (feature, reason) = feature_of(change);
+            self.core.change_agent(agent, feature, reason);
+        }
+        self.pump(now);
+    }
+
+    /// An agent's contacts and his number.
+    pub fn contacts_of(&self, agent: AgentKey) -> (&str, &[sip::Binding]) {
+        let number = self.core.settings.agent(agent).map_or("", |agent| agent.number.as_str());
+        (number, self.core.sip.bindings(agent))
+    }
+
     /// Agents who have a phone registered.
     pub(crate) fn contacts(&self, agent: AgentKey) -> usize {
         self.core.sip.bindings(agent).len()
@@ -385,5 +411,15 @@ impl Switch {
     /// How long the switch has nothing to do, from `now`.
     pub fn idle_for(&self, now: Instant) -> Option<Duration> {
         self.poll_timeout().map(|(at, _)| at - now)
+    }
+}
+
+const fn feature_of(change: AgentChange) -> (Feature, u8) {
+    match change {
+        AgentChange::Login => (Feature::Login, 0),
+        AgentChange::Logout => (Feature::Logout, 0),
+        AgentChange::Ready => (Feature::Ready, 0),
+        AgentChange::NotReady { reason } => (Feature::NotReady, reason),
+        AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
     }
 }

@@ -85,9 +85,8 @@ fn times(record: &CallRecord) -> Option<String> {
     if length > ended + 1 {
         return Some("it ends after its last step".to_owned());
     }
-    (record.wait_ms + record.talk_ms > length + 1).then(|| {
-        format!("waits {} ms and talks {} ms of {length}", record.wait_ms, record.talk_ms)
-    })
+    (record.wait_ms + record.talk_ms > length + 1)
+        .then(|| format!("waits {} ms and talks {} ms of {length}", record.wait_ms, record.talk_ms))
 }
 
 fn outcome(record: &CallRecord) -> Option<String> {

@@ -136,7 +136,9 @@ impl World {
 fn one_call_each(agents: &[(base::AgentKey, acd::AgentState)]) -> Option<String> {
     let mut calls = BTreeSet::new();
     agents.iter().find_map(|(agent, state)| match state {
-        acd::AgentState::Reserved { call, .. } | acd::AgentState::Talking { call } if !calls.insert(*call) => {
+        acd::AgentState::Reserved { call, .. } | acd::AgentState::Talking { call }
+            if !calls.insert(*call) =>
+        {
             Some(format!("call {call} has {agent:?} and another agent"))
         }
         _ => None,

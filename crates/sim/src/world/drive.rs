@@ -29,7 +29,8 @@ impl World {
         self.now = self.now.max(at);
         self.steps += 1;
         self.wake_up();
-        if self.standstill.until.is_none() && self.local.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
+        if self.standstill.until.is_none() && self.local.poll_timeout().is_some_and(|(at, _)| at <= self.now)
+        {
             self.local.handle_timeout(self.now);
             self.drive();
         }
@@ -166,7 +167,7 @@ impl World {
                 self.notices.push(notice);
             }
             Output::Drained => self.drained = true,
-            Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) => {}
+            Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) | Output::Contacts(_) => {}
         }
     }
 

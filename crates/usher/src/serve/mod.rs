@@ -3,6 +3,7 @@
 pub mod back;
 pub mod clock;
 pub mod counters;
+pub mod duty;
 pub mod history;
 pub mod hooks;
 pub mod offload;
@@ -36,6 +37,7 @@ use crate::config::{self, Loaded};
 use clock::Clock;
 use counters::Counters;
 use offload::OffloadWatch;
+use duty::Duty;
 use outbox::Outbox;
 use pace::Pace;
 use signalling::Signalling;
@@ -147,12 +149,15 @@ fn signalling(
     settings.sip.listeners.clone_from(&listeners);
     say_where(&listeners, loaded.main.http.listen, &settings);
     let first = CallKey::first(clock.wall().epoch.0);
-    let local = Local::new(settings, rng.next_seed(), first, clock.wall());
+    let mut local = Local::new(settings, rng.next_seed(), first, clock.wall());
+    let kept = loaded.main.store.spool.join("duty.jsonl");
+    let duty = Duty::open(&kept, &mut local, clock.now(), clock.wall()).map_err(system("registrations"))?;
     let signals = Signals::listen().map_err(system("signals"))?;
     shared.readiness.set_started();
     Ok(Signalling {
         clock,
         local,
+        duty,
         udp,
         streams,
         stream_events,

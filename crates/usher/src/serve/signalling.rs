@@ -17,6 +17,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
+use super::duty::Duty;
 use super::history;
 use super::offload::OffloadWatch;
 use super::outbox::Outbox;
@@ -41,6 +42,8 @@ pub struct Signalling {
     pub clock: Clock,
     /// The switch with its distributor.
     pub local: Local,
+    /// Who is registered and on duty, for the next start.
+    pub duty: Duty,
     /// UDP sockets.
     pub udp: UdpListeners,
     /// TCP connections.
@@ -247,6 +250,10 @@ impl Signalling {
                     }
                 }
                 Output::Notice(notice) => self.notice(notice),
+                Output::Contacts(agent) => {
+                    let (number, contacts) = self.local.switch().contacts_of(agent);
+                    self.duty.contacts(number, contacts, self.clock.wall());
+                }
                 Output::Drained => drained = true,
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
                 Output::Callback(callback) => self.note(Note::Promise(*callback)),
@@ -265,6 +272,9 @@ impl Signalling {
     }
 
     fn notice(&mut self, notice: Notice) {
+        if let Notice::Agent { number, state, reason, .. } = &notice {
+            self.duty.state(number, state, *reason);
+        }
         if let Some(change) = history::change(&notice)
             && self.slow.changes.try_send(change).is_err()
         {
