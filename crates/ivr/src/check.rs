@@ -133,6 +133,9 @@ impl<'f> Check<'f> {
         for (step_name, step) in &flow.steps {
             let refs = step.verb.refs();
             self.names(&flow.file, &refs);
+            if refs.speaks_languages {
+                self.language_skills(&flow.file, step.line);
+            }
             self.variables(&flow.file, &refs, writes);
             for prompt in prompts(&step.verb) {
                 self.prompt(&flow.file, prompt);
@@ -164,6 +167,18 @@ impl<'f> Check<'f> {
         }
         for (tier, line) in &refs.tiers {
             self.tier(file, tier, *line);
+        }
+    }
+
+    /// Every voice's language must be a skill that agents can have.
+    fn language_skills(&mut self, file: &str, line: u32) {
+        for voice in self.vocabulary.prompts.keys() {
+            if !self.vocabulary.skills.contains(voice) {
+                let message = format!(
+                    "`language_level` asks for a skill `{voice}`, which is not in the list of skills"
+                );
+                self.wrong(file, line, message);
+            }
         }
     }
 

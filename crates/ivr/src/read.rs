@@ -116,6 +116,17 @@ impl<'t> Reader<'t> {
         self.section.or(key, default)
     }
 
+    /// `"09:30"` in minutes after midnight.
+    pub(crate) fn time_of_day(&mut self, key: &'static str) -> Option<u16> {
+        let value = self.section.value(key)?;
+        let text = self.text(key, value)?;
+        let minutes = minutes_of_day(text);
+        if minutes.is_none() {
+            self.section.finding(key, "is a time of day such as \"09:30\"");
+        }
+        minutes
+    }
+
     /// Prompts and values; absent = nothing is spoken.
     pub(crate) fn words(&mut self, key: &'static str) -> Words {
         self.words_or(key, &[])
@@ -296,4 +307,11 @@ impl<'t> Reader<'t> {
     pub(crate) fn finish(self) {
         self.section.end();
     }
+}
+
+/// Minutes after midnight of `HH:MM`.
+fn minutes_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }

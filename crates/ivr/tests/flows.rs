@@ -524,3 +524,48 @@ fn damaged_files_never_panic() {
         }
     }
 }
+
+const WAITING: &str = r#"
+    [flow.f]
+    start = "wait"
+    [flow.f.step.wait]
+    verb = "enqueue"
+    queue = "vip"
+    language_level = 5
+    announce = "within"
+    announce_unknown = "unknown"
+    announce_after_ms = 5000
+    comfort_every_ms = 20000
+    offer = "offer"
+    offer_self_service = "self"
+    offer_both = "both"
+    offer_plainly = "sorry"
+    keys = { 1 = "back" }
+    overflow = "back"
+    [flow.f.step.back]
+    verb = "hangup"
+"#;
+
+#[test]
+fn a_waiting_caller_hears_what_he_may_choose_and_his_keys_choose_it() {
+    let mut script = script(WAITING);
+    script.expect(&["enqueue vip Normal managers en:5", "music en music"]);
+    script.way_out("callback").expect(&["play en offer"]);
+    script.way_out("callback self-service").expect(&[]);
+    script.done().expect(&["music en music"]);
+    script.way_out("callback self-service").expect(&["play en both"]).done().forget();
+    script.way_out("self-service plainly").expect(&["play en sorry"]).done().expect(&["play en self"]);
+    script.way_out("callback pressing").expect(&["play en offer"]);
+    script.key('1').expect(&["stop", "dequeue Hangup", "hangup done"]);
+    script.is_over();
+}
+
+#[test]
+fn what_may_not_be_said_of_the_wait_is_not_said() {
+    let mut script = script(WAITING);
+    script.forget().wait_ms(5_000).expect(&["ask wait"]);
+    script.expected_untold().expect(&[]);
+    script.wait_ms(20_000).expect(&["ask wait"]).expected_s(60).expect(&["play en within"]);
+    script.done().expect(&["music en music"]).wait_ms(20_000).expect(&["ask wait"]);
+    script.expected_unknown().expect(&["play en unknown"]);
+}

@@ -93,7 +93,8 @@ fn packet(call: u64, end: usize, sequence: u16) -> [u8; 172] {
 }
 
 fn is_of(bytes: &[u8], call: u64, end: usize) -> bool {
-    bytes.get(12..16) == Some(&MARK) && bytes.get(16..24) == Some(&(call * 2 + u64::from(end == 1)).to_be_bytes())
+    bytes.get(12..16) == Some(&MARK)
+        && bytes.get(16..24) == Some(&(call * 2 + u64::from(end == 1)).to_be_bytes())
 }
 
 #[cfg(test)]

@@ -214,7 +214,12 @@ impl Calls {
             manner,
             generator,
             counts: Signalling::default(),
-            clocks: Clocks { answer: histogram()?, ring: histogram()?, join: histogram()?, idle: histogram()? },
+            clocks: Clocks {
+                answer: histogram()?,
+                ring: histogram()?,
+                join: histogram()?,
+                idle: histogram()?,
+            },
             text: String::new(),
         })
     }
@@ -560,7 +565,8 @@ impl Calls {
                 (Some(ears), _) => ears.open(now, key, 1, socket, remote),
                 (None, Some(generator)) => {
                     let expect = Expect::Stream(id(key, 0));
-                    self.counts.odd += u64::from(stream(generator, id(key, 1), socket, remote, expect).is_none());
+                    self.counts.odd +=
+                        u64::from(stream(generator, id(key, 1), socket, remote, expect).is_none());
                 }
                 (None, None) => {}
             }
@@ -594,7 +600,9 @@ impl Calls {
     fn over(&mut self, key: u64, end: usize) -> Option<()> {
         let call = self.calls.get_mut(&key)?;
         *call.over.get_mut(end)? = true;
-        if end == 1 && let Some(agent) = &call.rung {
+        if end == 1
+            && let Some(agent) = &call.rung
+        {
             self.free_since.insert(agent.clone(), Instant::now());
         }
         if call.over == [true, true] {

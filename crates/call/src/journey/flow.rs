@@ -96,7 +96,7 @@ impl Journey {
             Wish::AskWait => core.output(Output::AskWait(self.key)),
             Wish::Dequeue { why } => self.dequeue(core, now, why),
             Wish::Join => self.join(core, now),
-            Wish::Callback { token, number, queue } => self.callback(core, now, token, number, &queue),
+            Wish::Callback { token, number, queue, .. } => self.callback(core, now, token, number, &queue),
             Wish::Transfer { to } => self.transfer(core, now, to),
             Wish::Record { token, name, length_max } => self.record(core, now, token, &name, length_max),
             Wish::StopRecord { token } => self.stop_record(core, now, token),

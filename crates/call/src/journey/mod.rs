@@ -66,6 +66,13 @@ pub(crate) struct Wait {
     pub(crate) since: Instant,
 }
 
+/// An agent whose phones ring for the caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Rung {
+    pub(crate) agent: AgentKey,
+    pub(crate) dial: Dial,
+}
+
 /// Who talks to the caller.
 #[derive(Clone, Debug)]
 pub(crate) enum With {
@@ -132,8 +139,8 @@ pub(crate) enum Phase {
     Guided,
     /// In a queue; the flow plays music and announcements.
     Waiting(Box<Wait>),
-    /// In a queue, and an agent's phones ring.
-    Presenting { wait: Box<Wait>, agent: AgentKey, dial: Box<Dial> },
+    /// In a queue, and an agent's phones ring; several agents' where they are rung together.
+    Presenting { wait: Box<Wait>, rung: Vec<Rung> },
     /// The agent picked up; his number is being spoken to the caller.
     Joining { wait: Box<Wait>, agent: AgentKey, leg: LegKey },
     /// Voices joined (or one party holds).
@@ -328,11 +335,16 @@ impl Journey {
     /// Ends what a state holds.
     fn let_go(&mut self, core: &mut Core, now: Instant, phase: Phase) {
         match phase {
-            Phase::Presenting { mut dial, .. } | Phase::Dialling { mut dial, .. } => dial.cancel(core, now),
+            Phase::Presenting { rung, .. } => {
+                for Rung { mut dial, .. } in rung {
+                    dial.cancel(core, now, &Farewell::Normal);
+                }
+            }
+            Phase::Dialling { mut dial, .. } => dial.cancel(core, now, &Farewell::Normal),
             Phase::Joining { leg, .. } => core.part(now, leg, &Farewell::Normal),
             Phase::Talking(talk) => self.let_talk_go(core, now, &talk),
             Phase::Referring { talk, mut dial } => {
-                dial.cancel(core, now);
+                dial.cancel(core, now, &Farewell::Normal);
                 self.let_talk_go(core, now, &talk);
             }
             Phase::Identifying

@@ -131,7 +131,7 @@ impl Journey {
     /// Nobody answered an outgoing call.
     pub(super) fn dialling_failed(&mut self, core: &mut Core, now: Instant, code: u16) {
         if let Phase::Dialling { mut dial, wish } = self.take_phase() {
-            dial.cancel(core, now);
+            dial.cancel(core, now, &Farewell::Normal);
             self.nobody_there(core, now, wish, code);
         }
     }

@@ -159,6 +159,7 @@ impl Journey {
         if wait.is_some() {
             self.step(core, now, StepKind::WaitAnnounced, "");
         }
+        let wait = wait.map_or(ivr::Wait::Unknown, ivr::Wait::Within);
         self.tell_flow(core, now, Input::Expected { wait, position });
     }
 }

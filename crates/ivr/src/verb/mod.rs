@@ -39,6 +39,8 @@ pub(crate) struct Refs<'a> {
     pub(crate) music: Vec<&'a Named>,
     pub(crate) queues: Vec<&'a Named>,
     pub(crate) skills: Vec<&'a Named>,
+    /// Asks for a skill named like the caller's language.
+    pub(crate) speaks_languages: bool,
     /// Tier names that a branch compares with.
     pub(crate) tiers: Vec<(&'a Name, u32)>,
     pub(crate) templates: Vec<&'a Template>,
