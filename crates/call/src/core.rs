@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Instant, LegKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
+use base::{AgentKey, CallKey, Instant, LegKey, QueueKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
 
 use crate::bucket::Bucket;
 use crate::counters::Counters;
@@ -13,7 +13,9 @@ use crate::leg::Leg;
 use crate::message::Output;
 use crate::numbers::Plan;
 use crate::ports::PortTable;
+use crate::promises::Promises;
 use crate::record::StepKind;
+use crate::served::Served;
 use crate::settings::Settings;
 use crate::switch::Timer;
 use crate::trunks::Trunks;
@@ -42,6 +44,12 @@ pub(crate) struct Core {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) wall: WallClock,
     next_key: CallKey,
+    /// Numbers become [`base::CustomerKey`]s by this.
+    pub(crate) customers: Seed,
+    pub(crate) promises: Promises,
+    pub(crate) served: Served,
+    /// Rung of the ladder of overload, by queue, where it is not 0.
+    pub(crate) overload: BTreeMap<QueueKey, u8>,
     pub(crate) rng: base::Rng,
     /// How many refused calls may still have a record.
     pub(crate) refused_records: Bucket,
@@ -69,6 +77,10 @@ impl Core {
             outputs: VecDeque::new(),
             wall,
             next_key: first,
+            customers: rng.next_seed(),
+            promises: Promises::default(),
+            served: Served::default(),
+            overload: BTreeMap::new(),
             own: own_sockets(&settings),
             refused_records: Bucket::new(settings.limits.refused_records_per_s_max, now),
             settings: Arc::new(settings),

@@ -58,6 +58,7 @@ pub struct Remains {
 impl Journey {
     fn legs(&self) -> Vec<LegKey> {
         let mut legs = vec![self.caller];
+        legs.retain(|&leg| leg != crate::journey::NOBODY);
         match &self.phase {
             Phase::Presenting { rung, .. } => legs.extend(rung.iter().flat_map(|rung| &rung.dial.legs)),
             Phase::Dialling { dial, .. } => legs.extend(&dial.legs),

@@ -1,6 +1,6 @@
 //! What goes into the switch and what comes out.
 
-use base::{AgentKey, CallKey, Instant, Pii, UnixMillis};
+use base::{AgentKey, CallKey, CallbackKey, Instant, Pii, UnixMillis};
 
 use crate::callback::{Callback, CallbackChange};
 use crate::directory::Customer;
@@ -33,14 +33,23 @@ pub enum Input {
         /// Variables for the flow, or what failed.
         result: Result<Vec<(String, Pii<String>)>, ivr::HookFailure>,
     },
-    /// Answer to [`Output::AskWait`].
-    Wait {
-        /// The call.
-        call: CallKey,
-        /// Expected time until an agent answers; `None` if nobody can say.
-        wait: Option<base::Duration>,
-        /// Callers ahead of this one.
-        ahead: Option<usize>,
+    /// Answer to [`Output::MayCall`].
+    MayCall {
+        /// The promise.
+        callback: CallbackKey,
+        /// Whether it is still to be kept.
+        open: bool,
+    },
+    /// A promise that was given before the start, the oldest first.
+    Promised(Box<Callback>),
+    /// An agent talked to this customer before the start.
+    Served {
+        /// The customer's number, canonical.
+        number: Pii<String>,
+        /// The agent's number.
+        agent: String,
+        /// When.
+        at: UnixMillis,
     },
     /// New settings. Live calls go on; what they need next they take from the new ones.
     Reload(Box<Settings>),
@@ -65,8 +74,8 @@ pub enum Output {
     },
     /// Tell the call distributor.
     Acd(acd::Input),
-    /// Ask the distributor how long `call` will wait; answer with [`Input::Wait`].
-    AskWait(CallKey),
+    /// A customer is about to be called back: has nobody taken the promise back? Answer with [`Input::MayCall`].
+    MayCall(CallbackKey),
     /// Find the customer; answer with [`Input::Customer`] within [`crate::settings::Limits::lookup_max`].
     Lookup {
         /// The call.

@@ -45,6 +45,10 @@ pub struct Settings {
     pub media: MediaSettings,
     /// Limits and deadlines.
     pub limits: Limits,
+    /// How customers are called back.
+    pub callbacks: CallbackSettings,
+    /// A customer who calls again within this is asked for by the agent who served him; zero: not.
+    pub last_agent_within: Duration,
     /// Local time ahead of UTC, seconds: for opening hours in flows.
     pub utc_offset_s: i32,
 }
@@ -159,6 +163,15 @@ pub struct MediaSettings {
     pub port_quarantine: Duration,
     /// The prompt played as hold music.
     pub hold_music: String,
+}
+
+/// How customers are called back.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackSettings {
+    /// The number shown to them, canonical: the hotline's own.
+    pub caller_id: String,
+    /// Prompts spoken when they take the call, before the music: who is calling.
+    pub greeting: Vec<String>,
 }
 
 /// Limits and deadlines. Every state of a call ends by one of them at the latest.

@@ -59,6 +59,7 @@ impl Switch {
             queue: journey.in_queue().then(|| record.queue.clone()).flatten(),
             agent: agent.map(|agent| self.core.agent_number(agent)),
             started: record.started,
+            decisions: journey.ledger.explained(),
         }
     }
 

@@ -3,14 +3,16 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Duration, Instant, LegKey, Seed, WallClock};
+use base::{AgentKey, CallKey, CallbackKey, Duration, Instant, LegKey, Pii, Seed, WallClock};
 use bytes::Bytes;
 use sip::{Event, Peer};
 
 use crate::admin::{Admin, AdminError, AgentChange};
 use crate::core::Core;
-use crate::journey::{Journey, arrive};
+use crate::explain::Explained;
+use crate::journey::{Journey, Phase, Wish, With, arrive};
 use crate::leg::{Dialog, Farewell, Media};
 use crate::message::{Input, Output};
 use crate::record::StepKind;
@@ -80,11 +82,9 @@ impl Switch {
             Input::HookDone { call, token, result } => {
                 self.with_call(call, |journey, core| journey.hook_done(core, now, token, result));
             }
-            Input::Wait { call, wait, ahead } => {
-                let position =
-                    ahead.and_then(|ahead| u32::try_from(ahead).ok()).map(|ahead| ahead.saturating_add(1));
-                self.with_call(call, |journey, core| journey.expected(core, now, wait, position));
-            }
+            Input::MayCall { callback, open } => self.may_call(now, callback, open),
+            Input::Promised(callback) => self.core.promise(*callback, true),
+            Input::Served { number, agent, at } => self.served_before(&number, &agent, at),
             Input::Reload(settings) => self.core.configure(now, *settings),
             Input::Drain { deadline } => self.drain(now, deadline),
         }
@@ -132,6 +132,7 @@ impl Switch {
                 self.end_call(now, call, "operator");
                 Ok(())
             }
+            Admin::EndCallback { callback, done } if self.core.end_callback(callback, done) => Ok(()),
             Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
             Admin::Agent { number, change } => {
                 let agent = self.core.plan.agent(&number).ok_or(AdminError::NoSuchAgent)?;
@@ -331,16 +332,117 @@ impl Switch {
                 self.with_call(call, |journey, core| journey.overflowed(core, now, to, why));
             }
             acd::Output::AgentChanged { agent, state } => self.core.agent_changed(now, agent, state),
-            acd::Output::Decided(_)
-            | acd::Output::WayOut { .. }
-            | acd::Output::Overload { .. }
-            | acd::Output::Wait { .. }
-            | acd::Output::DialBack { .. }
-            | acd::Output::StopDial { .. }
-            | acd::Output::CallbackChanged { .. }
-            | acd::Output::AskTruth
-            | acd::Output::Repaired(_) => {}
+            acd::Output::WayOut { call, way } => {
+                self.with_call(call, |journey, core| journey.way_is_open(core, now, way));
+            }
+            acd::Output::Wait { call, announcement } => {
+                self.with_call(call, |journey, core| journey.expected(core, now, &announcement));
+            }
+            acd::Output::Overload { queue, level: 0 } => {
+                self.core.overload.remove(&queue);
+            }
+            acd::Output::Overload { queue, level } => {
+                self.core.overload.insert(queue, level);
+            }
+            acd::Output::Decided(decision) => self.decided(&decision),
+            acd::Output::Repaired(repair) => self.core.count("repaired", repair_word(&repair)),
+            acd::Output::DialBack { callback, .. } => {
+                if self.duty == Duty::Serving {
+                    self.core.output(Output::MayCall(callback));
+                } else {
+                    self.core.acd(acd::Input::DialFailed { callback });
+                }
+            }
+            acd::Output::StopDial { callback } => {
+                let call = self.core.promises.get(callback).and_then(|promised| promised.call);
+                if let Some(call) = call {
+                    self.with_call(call, |journey, core| journey.stop_dial(core, now));
+                }
+            }
+            acd::Output::CallbackChanged { callback, state } => {
+                if let Some((call, taken)) = self.core.callback_changed(now, callback, state) {
+                    self.with_call(call, |journey, core| journey.booked(core, now, taken));
+                }
+            }
+            // `Local` answers it when every message has been handed over: see `truth`.
+            acd::Output::AskTruth => {}
         }
+    }
+
+    /// Nobody has taken the promise back, or somebody has.
+    fn may_call(&mut self, now: Instant, callback: CallbackKey, open: bool) {
+        let Some(promised) = self.core.promises.get_mut(callback) else { return };
+        if !open {
+            return self.core.acd(acd::Input::CancelCallback { callback });
+        }
+        if promised.call.is_some() {
+            return;
+        }
+        let mut promise = promised.callback.clone();
+        promise.attempts = promise.attempts.max(1);
+        let key = self.core.next_key();
+        if let Some(promised) = self.core.promises.get_mut(callback) {
+            promised.call = Some(key);
+        }
+        let journey = crate::journey::call_back(&mut self.core, now, key, &promise);
+        if !journey.is_over() {
+            self.calls.insert(key, Box::new(journey));
+        }
+    }
+
+    fn served_before(&mut self, number: &Pii<String>, agent: &str, at: base::UnixMillis) {
+        let customer = crate::promises::customer(self.core.customers, number.reveal());
+        if let (Some(customer), Some(agent)) = (customer, self.core.plan.agent(agent)) {
+            // What was before the start is as if it had been at the start: it is remembered a little longer.
+            let at = self.core.instant(at);
+            self.core.served.note(at, customer, agent);
+        }
+    }
+
+    /// A decision goes to the records of the calls it is about.
+    fn decided(&mut self, decision: &acd::Decision) {
+        let about = decision.call;
+        let lost = decision.heads.iter().filter(|head| Some(head.call) != about).map(|head| head.call);
+        for call in about.into_iter().chain(lost) {
+            if let Some(journey) = self.calls.get_mut(&call) {
+                let told = Explained::new(&self.core.settings, decision, journey.ledger.started());
+                journey.ledger.decided(Arc::new(told), about == Some(call));
+            }
+        }
+    }
+
+    /// What is really going on, for the distributor: see [`acd::Truth`].
+    pub(crate) fn truth(&self) -> acd::Truth {
+        let mut truth = acd::Truth::default();
+        for (&call, journey) in &self.calls {
+            match &journey.phase {
+                Phase::Waiting(_) => {
+                    truth.waiting.insert(call);
+                }
+                Phase::Presenting { rung, .. } => {
+                    truth.waiting.insert(call);
+                    truth.busy.extend(rung.iter().map(|rung| (rung.agent, call)));
+                }
+                Phase::Joining { agent, .. } => {
+                    truth.waiting.insert(call);
+                    truth.busy.insert((*agent, call));
+                }
+                Phase::Talking(talk) | Phase::Referring { talk, .. } => {
+                    if let With::Served { agent, .. } = talk.with {
+                        truth.busy.insert((agent, call));
+                        truth.talking.insert(agent, call);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let dialling = |call: &CallKey| {
+            let phase = self.calls.get(call).map(|journey| &journey.phase);
+            matches!(phase, Some(Phase::Dialling { wish: Wish::Back, .. }))
+        };
+        let calls = self.core.promises.calls();
+        truth.dialling.extend(calls.filter(|(_, call)| dialling(call)).map(|(callback, _)| callback));
+        truth
     }
 
     /// Whether new calls are refused.
@@ -421,5 +523,15 @@ const fn feature_of(change: AgentChange) -> (Feature, u8) {
         AgentChange::Ready => (Feature::Ready, 0),
         AgentChange::NotReady { reason } => (Feature::NotReady, reason),
         AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
+    }
+}
+
+const fn repair_word(repair: &acd::Repair) -> &'static str {
+    match repair {
+        acd::Repair::CallGone(_) => "call-gone",
+        acd::Repair::NotRung(..) => "not-rung",
+        acd::Repair::TalkOver(..) => "talk-over",
+        acd::Repair::Talks(..) => "talks",
+        acd::Repair::NotDialling(_) => "not-dialling",
     }
 }

@@ -18,7 +18,7 @@ use crate::events;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        calls::list, calls::history, calls::show, calls::hang_up, queues::list, tiers::list, trunks::list,
+        calls::list, calls::history, calls::show, calls::hang_up, calls::decisions, queues::list, tiers::list, trunks::list,
         agents::list, agents::show, agents::change_state, customers::list, customers::show, callbacks::list,
         callbacks::done, callbacks::cancel, recordings::list, recordings::audio, events::subscribe,
     ),

@@ -19,6 +19,7 @@ pub(crate) fn router(shared: &Shared) -> Router {
         .route("/calls/history", get(calls::history))
         .route("/calls/{key}", get(calls::show))
         .route("/calls/{key}", delete(calls::hang_up))
+        .route("/calls/{key}/decisions", get(calls::decisions))
         .route("/callbacks", get(callbacks::list))
         .route("/callbacks/{key}", delete(callbacks::cancel))
         .route("/callbacks/{key}/done", post(callbacks::done))

@@ -353,7 +353,7 @@ async fn the_description_is_true() {
             assert!(!matches!(answer.status, 401 | 405 | 500), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(ids.len(), 15);
+    assert_eq!(ids.len(), 19);
 }
 
 #[tokio::test]

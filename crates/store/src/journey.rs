@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use base::UnixMillis;
+use call::explain::Explained;
 use call::record::CallRecord;
 
 use crate::callbacks::CallbackRow;
@@ -121,6 +122,27 @@ pub fn journey(record: &CallRecord, reveal: bool) -> String {
             step.what.word(),
             printable(&step.detail)
         );
+    }
+    out
+}
+
+/// Why a call went to whom it went, decision by decision.
+pub fn explanation(record: &CallRecord, decisions: &[Explained]) -> String {
+    let queue = record.queue.as_deref().unwrap_or("no queue");
+    let mut out = format!(
+        "call {}, {}, {}: {} after {} in line\n\n",
+        record.key,
+        printable(&record.tier_name),
+        printable(queue),
+        record.outcome.word(),
+        seconds(record.wait_ms)
+    );
+    if decisions.is_empty() {
+        out.push_str("No decision of the distributor was about this call.\n");
+    }
+    for decision in decisions {
+        out.push_str(&decision.tell(record.key).lines().map(|line| printable(line) + "\n").collect::<String>());
+        out.push('\n');
     }
     out
 }

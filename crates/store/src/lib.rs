@@ -27,7 +27,7 @@ pub use calls::{CallFilter, LIST_MAX};
 pub use db::Store;
 pub use error::{StoreError, UrlFault};
 pub use import::{ImportError, ImportReport, ImportRules, Parsed, import_csv, parse_csv};
-pub use journey::{callbacks_table, calls_table, journey, mask_number, utc};
+pub use journey::{callbacks_table, calls_table, explanation, journey, mask_number, utc};
 pub use recordings::RecordingRow;
 pub use spool::{Item, Note, Push, Spool, SpoolConfig, SpoolError, SpoolStatus};
 pub use surveys::SurveyTotals;

@@ -160,6 +160,7 @@ pub fn call_record(index: u32) -> CallRecord {
         survey: (answered && index.is_multiple_of(3))
             .then(|| 1 + u8::try_from(index % 5).unwrap_or_default()),
         steps,
+        decisions: Vec::new(),
     }
 }
 

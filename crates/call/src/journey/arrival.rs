@@ -181,6 +181,8 @@ impl Journey {
             phase: Phase::Over,
             engaged: Vec::new(),
             reached: Reached::Nothing,
+            callback: None,
+            booking: None,
             ledger,
         }
     }

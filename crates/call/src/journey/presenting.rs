@@ -154,7 +154,7 @@ impl Journey {
                 self.join(core, now);
                 self.tell_flow(core, now, Input::TransferJoined);
             }
-            Lead::Flow | Lead::Referral => self.join(core, now),
+            Lead::Flow | Lead::Referral | Lead::Callback => self.join(core, now),
         }
     }
 
@@ -167,6 +167,9 @@ impl Journey {
         core.bridge(self.caller, leg);
         core.acd(acd::Input::Answered { call: self.key, agent });
         self.reached = Reached::Agent;
+        if let Some(customer) = self.customer(core) {
+            core.served.note(now, customer, agent);
+        }
         self.ledger.wait_ends(now);
         self.ledger.talk_begins(now);
         let number = core.agent_number(agent);

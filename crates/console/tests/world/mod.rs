@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::{CallKey, Pii, UnixMillis};
 use call::admin::{Admin, AdminError};
-use call::view::{AgentView, CallView, Counter, Notice, QueueView, Snapshot, TierView, TrunkView};
+use call::view::{AgentView, CallView, Control, Counter, Notice, QueueView, Snapshot, TierView, TrunkView, WaitErrorView};
 use console::{AdminRequest, Console, ConsoleConfig, Handles, Kind, Readiness, Sample, Token};
 use store::{Spool, SpoolConfig, Store, sample};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -142,6 +142,7 @@ fn snapshot() -> Snapshot {
         queue: Some("hotline".to_owned()),
         agent: None,
         started: UnixMillis(1_800_000_000_000),
+        decisions: Vec::new(),
     };
     let agent = |number: &str, state| AgentView {
         number: number.to_owned(),
@@ -155,6 +156,11 @@ fn snapshot() -> Snapshot {
     let tier = TierView {
         name: "gold".to_owned(),
         target: 0.95,
+        floor: 0.75,
+        called_back: 1,
+        moved: 0,
+        control: Some(Control { floor_debt: -1.0, target_debt: 2.5, band: 2, ..Control::default() }),
+        wait_error: WaitErrorView { calls: 4, mean_abs_s: 3.5, bias_s: -1.0, told: 2, told_right: 2 },
         offered: 10,
         answered: 6,
         abandoned: 2,
@@ -174,6 +180,8 @@ fn snapshot() -> Snapshot {
             longest_wait_ms: 1500,
             agents_ready: 1,
             agents_logged_in: 2,
+            agents_on_duty: 2,
+            overload: 1,
         }],
         tiers: vec![tier],
         trunks: vec![TrunkView {

@@ -167,7 +167,11 @@ impl World {
                 self.notices.push(notice);
             }
             Output::Drained => self.drained = true,
-            Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) | Output::Contacts(_) => {}
+            Output::MayCall(callback) => {
+                let open = !self.taken_back.contains(&callback);
+                self.local.handle(self.now, Input::MayCall { callback, open });
+            }
+            Output::Sip(_) | Output::Acd(_) | Output::Contacts(_) => {}
         }
     }
 

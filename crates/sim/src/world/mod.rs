@@ -101,6 +101,8 @@ pub struct World {
     pub records: Vec<CallRecord>,
     /// Callbacks promised.
     pub callbacks: Vec<Callback>,
+    /// Callbacks that somebody took back in the store only.
+    pub taken_back: BTreeSet<base::CallbackKey>,
     /// What became of them.
     pub callback_changes: Vec<CallbackChange>,
     /// Messages that callers left.
@@ -166,6 +168,7 @@ impl World {
             records: Vec::new(),
             callbacks: Vec::new(),
             callback_changes: Vec::new(),
+            taken_back: BTreeSet::new(),
             recordings: Vec::new(),
             notices: Vec::new(),
             drained: false,

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod build;
 pub mod keys;
 pub mod main_file;
+pub mod overload;
 pub mod queues;
 pub mod tiers;
 pub mod trunks;
@@ -66,6 +67,19 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
                 let message = format!("queue \"{}\": no flow is called \"{name}\"{hint}", queue.name);
                 findings.push(Finding::new(file(3).file, message));
             }
+        }
+        let ways = routing.overload.iter().flat_map(overload::Overload::targets);
+        for name in ways.filter_map(queues::Target::flow).filter(|name| !flows.contains(name) && !flows.may_have(name)) {
+            let hint = reader::nearest(name, flows.names());
+            findings.push(Finding::new(file(3).file, format!("[overload]: no flow is called \"{name}\"{hint}")));
+        }
+        for prompt in &routing.callbacks.greeting {
+            check_prompt(&vocabulary, &findings, file(3).file, "greeting", prompt);
+        }
+        if let Some(forecast) = routing.forecast.filter(|_| findings.is_empty()) {
+            let (mistakes, notes) = overload::feasible(&forecast, &tiers, agents.len());
+            findings.extend(mistakes.into_iter().map(|message| Finding::new(file(4).file, message)));
+            warnings.extend(notes.into_iter().map(|message| Finding::new(file(4).file, message)));
         }
         let parts = Parts { main, trunks, agents, routing, tiers, flows, voices };
         let settings = build::settings(&parts, &mut next, file(2), file(3).file, &findings);
@@ -223,6 +237,14 @@ fn flows(
     findings.extend(checked.errors);
     warnings.extend(checked.warnings);
     Arc::new(flows)
+}
+
+/// A prompt must be in every voice.
+fn check_prompt(vocabulary: &ivr::Vocabulary, findings: &Findings, file: &str, key: &str, prompt: &str) {
+    for (voice, prompts) in vocabulary.prompts.iter().filter(|(_, prompts)| !prompts.contains(prompt)) {
+        let hint = reader::nearest(prompt, prompts.iter().map(String::as_str));
+        findings.push(Finding::new(file, format!("`{key}`: voice `{voice}` has no prompt `{prompt}`{hint}")));
+    }
 }
 
 /// The hold music must be in some voice.

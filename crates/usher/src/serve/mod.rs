@@ -10,6 +10,7 @@ pub mod offload;
 pub mod outbox;
 pub mod pace;
 pub mod recorder;
+pub mod remember;
 pub mod resolver;
 pub mod signalling;
 pub mod signals;
@@ -119,7 +120,8 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     };
     let bell = Arc::new(Notify::new());
     let pool = pool(&loaded.main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
-    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, &mut rng)?;
+    let past = (clock.wall().epoch, loaded.settings.last_agent_within);
+    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, past, &mut rng)?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
     fast.block_on(async {
@@ -147,6 +149,7 @@ fn signalling(
     let mut settings = loaded.settings;
     let listeners = listeners(&udp, &streams);
     settings.sip.listeners.clone_from(&listeners);
+    settings.acd.callbacks.wall = clock.wall();
     say_where(&listeners, loaded.main.http.listen, &settings);
     let first = CallKey::first(clock.wall().epoch.0);
     let mut local = Local::new(settings, rng.next_seed(), first, clock.wall());

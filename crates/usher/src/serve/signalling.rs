@@ -190,10 +190,14 @@ impl Signalling {
             Answer::Customer { call, found } => Input::Customer { call, found },
             Answer::Hook { call, token, result } => Input::HookDone { call, token, result },
             Answer::Resolved { query, targets } => Input::Sip(sip::Input::Resolved { query, targets }),
+            Answer::MayCall { callback, open } => Input::MayCall { callback, open },
+            Answer::Promised(callback) => Input::Promised(callback),
+            Answer::Served { number, agent, at } => Input::Served { number, agent, at },
             Answer::Reloaded(Ok(loaded)) => {
                 let (loaded, keys) = *loaded;
                 let mut settings = loaded.settings;
                 settings.sip.listeners.clone_from(&self.listeners);
+                settings.acd.callbacks.wall = self.clock.wall();
                 self.config.1 = keys;
                 self.drain = Duration::from_secs(loaded.main.drain_s);
                 tracing::info!(agents = settings.agents.len(), "configuration reloaded; live calls go on");
@@ -258,8 +262,9 @@ impl Signalling {
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
                 Output::Callback(callback) => self.note(Note::Promise(*callback)),
                 Output::CallbackChanged(change) => self.note(Note::PromiseChange(change)),
+                Output::MayCall(callback) => self.ask(Ask::MayCall(callback)),
                 // Local keeps what passes between the switch and the distributor.
-                Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
+                Output::Sip(sip::Output::Event(_)) | Output::Acd(_) => {}
             }
         }
         drained

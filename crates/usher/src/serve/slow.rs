@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use base::{Duration, Rng};
+use base::{Duration, Rng, UnixMillis};
 use console::{Console, ConsoleConfig, Handles, Sample};
 use store::{Spool, SpoolConfig, Store};
 use tokio::runtime::Runtime;
@@ -13,7 +13,7 @@ use worker::Pool;
 use super::back::{Answer, Ask, Back, QUESTIONS_MAX};
 use super::clock::Clock;
 use super::recorder::Recorder;
-use super::{Shared, history, hooks, resolver, system};
+use super::{Shared, history, hooks, remember, resolver, system};
 use crate::cli::Failure;
 use crate::config::main_file::Main;
 
@@ -49,7 +49,8 @@ pub struct Slow {
 }
 
 impl Slow {
-    /// Opens the store and the HTTP port and starts everything.
+    /// Opens the store and the HTTP port and starts everything. `past`: now, and how long ago a customer's last agent
+    /// still counts.
     ///
     /// # Errors
     /// What the operating system or the database refuses.
@@ -57,6 +58,7 @@ impl Slow {
         main: &Main,
         shared: &Shared,
         pool: &Pool,
+        past: (UnixMillis, Duration),
         rng: &mut Rng,
     ) -> Result<(Self, SlowEnds), Failure> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -72,7 +74,7 @@ impl Slow {
         let (recorder, recorded) =
             Recorder::start(recordings, bytes_max, Arc::clone(counters), Some(spool.clone()))
                 .map_err(system("the recordings' folder"))?;
-        let (asks, answers) = start_back(&runtime, main, store.clone(), rng);
+        let (asks, answers) = start_back(&runtime, main, store.clone(), past, rng);
         let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder };
         Ok((Slow { runtime, store, spool, history, recorded }, ends))
     }
@@ -155,11 +157,13 @@ fn start_back(
     slow: &tokio::runtime::Runtime,
     main: &Main,
     store: Store,
+    (now, last_agent_within): (UnixMillis, Duration),
     rng: &mut Rng,
 ) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>) {
     let (asks, questions) = mpsc::channel(QUESTIONS_MAX);
     let (answers, inbox) = mpsc::channel(QUESTIONS_MAX);
     let _inside = slow.enter();
+    slow.spawn(remember::remember(store.clone(), answers.clone(), now, last_agent_within));
     let back = Back {
         store,
         hooks: hooks::Hooks::new(main.hooks.clone()),
