@@ -72,7 +72,8 @@ const fn is_false(value: &bool) -> bool {
 impl Explained {
     /// A decision about the call that came at `came`.
     pub(crate) fn new(settings: &Settings, decision: &acd::Decision, came: Instant) -> Self {
-        let number = |agent: AgentKey| settings.agent(agent).map(|agent| agent.number.clone()).unwrap_or_default();
+        let number =
+            |agent: AgentKey| settings.agent(agent).map(|agent| agent.number.clone()).unwrap_or_default();
         let head = |head: &acd::HeadSeen| Head {
             call: head.call.to_string(),
             tier: settings.tier_name(head.tier).to_owned(),
@@ -80,7 +81,8 @@ impl Explained {
             rank: rank(&head.rank),
             chosen: head.chosen,
         };
-        let other = |seen: &acd::AgentSeen| Other { agent: number(seen.agent), why: why_not(seen.why).to_owned() };
+        let other =
+            |seen: &acd::AgentSeen| Other { agent: number(seen.agent), why: why_not(seen.why).to_owned() };
         Explained {
             number: decision.number,
             at_ms: millis(decision.at.since(came)),
@@ -119,11 +121,14 @@ impl Explained {
             let mark = if head.chosen { '>' } else { ' ' };
             let whose = if head.call == call { "this call" } else { head.call.as_str() };
             let waited = seconds(head.waited_ms);
-            let _ = writeln!(out, "          {mark} {:<10} {waited:>9}  {:<44} {whose}", head.tier, head.rank);
+            let _ =
+                writeln!(out, "          {mark} {:<10} {waited:>9}  {:<44} {whose}", head.tier, head.rank);
         }
         if self.free > 0 {
-            let others: Vec<String> = self.others.iter().map(|o| format!("{} ({})", o.agent, o.why)).collect();
-            let others = if others.is_empty() { String::new() } else { format!("; not {}", others.join(", ")) };
+            let others: Vec<String> =
+                self.others.iter().map(|o| format!("{} ({})", o.agent, o.why)).collect();
+            let others =
+                if others.is_empty() { String::new() } else { format!("; not {}", others.join(", ")) };
             let _ = writeln!(out, "            {} free who could take it{others}", self.free);
         }
         out
@@ -148,7 +153,9 @@ fn outcome(outcome: &Outcome, number: impl Fn(AgentKey) -> String) -> String {
         }
         Outcome::Level { from, to, .. } => format!("overload of the queue from level {from} to {to}"),
         Outcome::DialBack { attempt, dialling, reserve, .. } => {
-            format!("called back, attempt {attempt}: {dialling} others being called, {reserve} agents left to live callers")
+            format!(
+                "called back, attempt {attempt}: {dialling} others being called, {reserve} agents left to live callers"
+            )
         }
     }
 }

@@ -118,9 +118,7 @@ impl Core {
             CallbackState::Waiting { attempts } => (State::Waiting, attempts, None),
             CallbackState::Dialling { attempts } => (State::Dialling, attempts, None),
             CallbackState::Reached { attempts } => (State::Reached, attempts, None),
-            CallbackState::Ended(end) => {
-                (end_word(end, promised.by_hand), promised.callback.attempts, None)
-            }
+            CallbackState::Ended(end) => (end_word(end, promised.by_hand), promised.callback.attempts, None),
         };
         promised.callback.attempts = attempts;
         promised.callback.not_before = not_before;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use acd::{AgentConfig, Contract, QueueConfig};
 use base::{AgentKey, Duration, Pii, QueueKey, SkillKey, TierKey, TrunkKey};
 use call::numbers::Rules;
-use call::settings::{Agent, CallbackSettings, Feature, Limits, MediaSettings, Queue, Settings, Tier, Trunk, Voices};
+use call::settings::{
+    Agent, CallbackSettings, Feature, Limits, MediaSettings, Queue, Settings, Tier, Trunk, Voices,
+};
 use media::{Codec, Prompt};
 use sip::{EndpointConfig, Listener, Protocol, TrunkConfig, UserConfig};
 
@@ -118,7 +120,10 @@ pub fn settings(agents: usize) -> Result<Settings, Vec<base::Finding>> {
         emergency: EMERGENCY.map(str::to_owned).to_vec(),
         media: media_settings(),
         limits: limits(),
-        callbacks: CallbackSettings { caller_id: "10000".to_owned(), greeting: vec!["called-back".to_owned()] },
+        callbacks: CallbackSettings {
+            caller_id: "10000".to_owned(),
+            greeting: vec!["called-back".to_owned()],
+        },
         last_agent_within: Duration::from_secs(3_600),
         utc_offset_s: 8 * 3_600,
     })

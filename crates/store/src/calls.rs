@@ -163,7 +163,8 @@ impl Store {
         let json = on!(self, reader, |pool, Db| {
             sqlx::query_scalar::<Db, String>(SQL).bind(key.0.cast_signed()).fetch_optional(pool).await?
         });
-        let read = |json: String| stored::decisions_from_json(&json).ok_or(StoreError::Unreadable("decisions"));
+        let read =
+            |json: String| stored::decisions_from_json(&json).ok_or(StoreError::Unreadable("decisions"));
         json.map(read).transpose()
     }
 

@@ -141,7 +141,9 @@ pub fn explanation(record: &CallRecord, decisions: &[Explained]) -> String {
         out.push_str("No decision of the distributor was about this call.\n");
     }
     for decision in decisions {
-        out.push_str(&decision.tell(record.key).lines().map(|line| printable(line) + "\n").collect::<String>());
+        out.push_str(
+            &decision.tell(record.key).lines().map(|line| printable(line) + "\n").collect::<String>(),
+        );
         out.push('\n');
     }
     out

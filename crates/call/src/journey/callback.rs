@@ -47,7 +47,11 @@ impl Journey {
         let manager = |number: &Option<String>| core.plan.agent(number.as_deref()?);
         let profile = Profile {
             tier,
-            language: if terms.language.is_empty() { settings.default_language.clone() } else { terms.language.clone() },
+            language: if terms.language.is_empty() {
+                settings.default_language.clone()
+            } else {
+                terms.language.clone()
+            },
             senior: terms.senior,
             known: true,
             managers: [manager(&terms.managers[0]), manager(&terms.managers[1])],
@@ -110,7 +114,9 @@ impl Journey {
     /// This call does nothing more for its promise.
     pub(super) fn callback_over(&mut self, core: &mut Core, unreached: bool) {
         let Some(callback) = self.callback else { return };
-        let Some(promised) = core.promises.get_mut(callback).filter(|p| p.call == Some(self.key)) else { return };
+        let Some(promised) = core.promises.get_mut(callback).filter(|p| p.call == Some(self.key)) else {
+            return;
+        };
         promised.call = None;
         if unreached {
             core.acd(acd::Input::DialFailed { callback });

@@ -165,7 +165,8 @@ impl Journey {
         let wait = self.wait();
         let since = wait.map_or(promised, |wait| core.wall(wait.since));
         let settings = &core.settings;
-        let not_before = not_before_min.map(|minute| next_time_of_day(promised.0, minute, settings.utc_offset_s));
+        let not_before =
+            not_before_min.map(|minute| next_time_of_day(promised.0, minute, settings.utc_offset_s));
         let agent = |key: Option<base::AgentKey>| settings.agent(key?).map(|agent| agent.number.clone());
         let terms = Terms {
             kind: callback_kind(kind).word().to_owned(),

@@ -354,7 +354,8 @@ fn decision(told: &Explained) -> Decision {
         rank: head.rank.clone(),
         chosen: head.chosen,
     };
-    let other = |other: &call::explain::Other| DecisionOther { agent: other.agent.clone(), why: other.why.clone() };
+    let other =
+        |other: &call::explain::Other| DecisionOther { agent: other.agent.clone(), why: other.why.clone() };
     Decision {
         number: told.number,
         at_ms: told.at_ms,

@@ -11,7 +11,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::{CallKey, Pii, UnixMillis};
 use call::admin::{Admin, AdminError};
-use call::view::{AgentView, CallView, Control, Counter, Notice, QueueView, Snapshot, TierView, TrunkView, WaitErrorView};
+use call::view::{
+    AgentView, CallView, Control, Counter, Notice, QueueView, Snapshot, TierView, TrunkView, WaitErrorView,
+};
 use console::{AdminRequest, Console, ConsoleConfig, Handles, Kind, Readiness, Sample, Token};
 use store::{Spool, SpoolConfig, Store, sample};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

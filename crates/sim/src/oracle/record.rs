@@ -97,6 +97,7 @@ fn outcome(record: &CallRecord) -> Option<String> {
         Outcome::Deflected => has(StepKind::Deflected),
         Outcome::Outbound => has(StepKind::Bridged),
         Outcome::Refused => record.answered.is_none(),
+        Outcome::NotReached => record.answered.is_none() && has(StepKind::Dialled),
         Outcome::SelfService | Outcome::LeftEarly | Outcome::Failed => true,
     };
     (!fits).then(|| format!("its outcome {} does not follow", record.outcome))

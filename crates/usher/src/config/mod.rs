@@ -69,9 +69,13 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
             }
         }
         let ways = routing.overload.iter().flat_map(overload::Overload::targets);
-        for name in ways.filter_map(queues::Target::flow).filter(|name| !flows.contains(name) && !flows.may_have(name)) {
+        for name in ways
+            .filter_map(queues::Target::flow)
+            .filter(|name| !flows.contains(name) && !flows.may_have(name))
+        {
             let hint = reader::nearest(name, flows.names());
-            findings.push(Finding::new(file(3).file, format!("[overload]: no flow is called \"{name}\"{hint}")));
+            findings
+                .push(Finding::new(file(3).file, format!("[overload]: no flow is called \"{name}\"{hint}")));
         }
         for prompt in &routing.callbacks.greeting {
             check_prompt(&vocabulary, &findings, file(3).file, "greeting", prompt);

@@ -28,7 +28,11 @@ pub fn overload(section: Option<Section<'_>>) -> Option<Overload> {
         exit_share: section.within("exit_share", 0.0..=1.0, usual.exit_share),
         dwell: Duration::from_secs(section.within("dwell_s", 0..=3_600u64, usual.dwell.as_secs())),
         debt_share: section.within("debt_share", 0.01..=1.0, usual.debt_share),
-        debt_wait: Duration::from_secs(section.within("debt_wait_s", 0..=3_600u64, usual.debt_wait.as_secs())),
+        debt_wait: Duration::from_secs(section.within(
+            "debt_wait_s",
+            0..=3_600u64,
+            usual.debt_wait.as_secs(),
+        )),
         cap: section.within("cap", 1..=1_000_000u32, usual.cap),
         offers_per_s: section.within("offers_per_s", 1..=100_000u32, usual.offers_per_s),
         cap_to: None,
@@ -133,7 +137,10 @@ pub fn feasible(forecast: &Forecast, tiers: &[Tier], agents: usize) -> (Vec<Stri
     let unnamed: Vec<&str> =
         tiers.iter().filter(|tier| tier.share.is_none()).map(|tier| tier.name.as_str()).collect();
     if !unnamed.is_empty() {
-        mistakes.push(format!("a forecast needs the `share` of each tier's calls: missing for {}", unnamed.join(", ")));
+        mistakes.push(format!(
+            "a forecast needs the `share` of each tier's calls: missing for {}",
+            unnamed.join(", ")
+        ));
         return (mistakes, warnings);
     }
     if (shares - 1.0).abs() > 0.001 {
@@ -186,7 +193,10 @@ mod tests {
         let forecast = Forecast { calls_per_hour: 1_000.0, handle_time_s: 180.0, patience_s: 120.0 };
         assert_eq!(feasible(&forecast, &tiers([0.2, 0.8]), 50), (Vec::new(), Vec::new()));
         let (mistakes, warnings) = feasible(&forecast, &tiers([0.2, 0.8]), 30);
-        assert!(mistakes.is_empty() && warnings.len() == 1 && warnings[0].contains("targets"), "{warnings:?}");
+        assert!(
+            mistakes.is_empty() && warnings.len() == 1 && warnings[0].contains("targets"),
+            "{warnings:?}"
+        );
         let (mistakes, _) = feasible(&forecast, &tiers([0.2, 0.8]), 10);
         assert!(mistakes[0].contains("need 16 agents for the tiers' floors"), "{mistakes:?}");
         let (mistakes, _) = feasible(&forecast, &tiers([0.2, 0.7]), 50);
