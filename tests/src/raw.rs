@@ -116,9 +116,18 @@ impl Raw {
     }
 
     /// A request within the dialog that `invite` began and `ok` answered.
-    pub fn within(&self, invite: &Request, ok: &Answer, method: &str, cseq: u32, extra: &[&str], body: &str) -> String {
+    pub fn within(
+        &self,
+        invite: &Request,
+        ok: &Answer,
+        method: &str,
+        cseq: u32,
+        extra: &[&str],
+        body: &str,
+    ) -> String {
         let local = self.local();
-        let contact = ok.header("Contact").and_then(|value| value.split(['<', '>']).nth(1)).expect("a Contact");
+        let contact =
+            ok.header("Contact").and_then(|value| value.split(['<', '>']).nth(1)).expect("a Contact");
         let original = invite.text(&local);
         let line = |name: &str| {
             let line = original.lines().find(|line| line.starts_with(name));

@@ -493,6 +493,10 @@ impl Switch {
             }
         }
         if let Some(change) = duty {
+            if matches!(change, AgentChange::NotReady { .. }) {
+                // Who is not ready is logged in.
+                self.core.change_agent(agent, Feature::Login, 0);
+            }
             let (feature, reason) = feature_of(change);
             self.core.change_agent(agent, feature, reason);
         }

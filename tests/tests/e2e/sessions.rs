@@ -71,9 +71,21 @@ fn session_timers_are_agreed_kept_and_refused_when_too_short() {
     let invite = ask("120;refresher=uac");
     let ok = answered(&carrier, &invite, "");
     assert_eq!(ok.header("Session-Expires"), Some("120;refresher=uac"), "{}", ok.0);
-    let refresh = carrier.within(&invite, &ok, "UPDATE", 2, &["Supported: timer", "Session-Expires: 120;refresher=uac"], "");
+    let refresh = carrier.within(
+        &invite,
+        &ok,
+        "UPDATE",
+        2,
+        &["Supported: timer", "Session-Expires: 120;refresher=uac"],
+        "",
+    );
     let refreshed = carrier.ask_bytes(refresh.as_bytes());
-    assert_eq!((refreshed.code(), refreshed.header("Session-Expires")), (200, Some("120;refresher=uac")), "{}", refreshed.0);
+    assert_eq!(
+        (refreshed.code(), refreshed.header("Session-Expires")),
+        (200, Some("120;refresher=uac")),
+        "{}",
+        refreshed.0
+    );
     hang_up(&carrier, &invite, &ok);
     usher.stop();
 }
@@ -87,7 +99,14 @@ fn a_key_by_info_counts_as_a_key() {
     invite.body = sdp(audio.address());
     let ok = answered(&carrier, &invite, "");
     audio.wait_prompt("zh", "greeting-ordinary");
-    let info = carrier.within(&invite, &ok, "INFO", 2, &["Content-Type: application/dtmf-relay"], "Signal=1\r\nDuration=160\r\n");
+    let info = carrier.within(
+        &invite,
+        &ok,
+        "INFO",
+        2,
+        &["Content-Type: application/dtmf-relay"],
+        "Signal=1\r\nDuration=160\r\n",
+    );
     assert_eq!(carrier.ask_bytes(info.as_bytes()).code(), 200);
     audio.wait_prompt("zh", "menu-account");
     hang_up(&carrier, &invite, &ok);
@@ -170,7 +189,8 @@ fn a_carrier_calls_over_ipv6() {
     let mut buffer = [0; 4096];
     let ok = until("a 200 over IPv6", SOON, || {
         let (length, _) = sip.recv_from(&mut buffer).ok()?;
-        Some(Answer(String::from_utf8_lossy(&buffer[..length]).into_owned())).filter(|answer| answer.code() >= 200)
+        Some(Answer(String::from_utf8_lossy(&buffer[..length]).into_owned()))
+            .filter(|answer| answer.code() >= 200)
     });
     assert!(ok.code() == 200 && ok.0.contains("c=IN IP6 ::1"), "{}", ok.0);
     let contact = ok.header("Contact").unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
@@ -185,7 +205,10 @@ fn a_carrier_calls_over_ipv6() {
     let mut heard = 0;
     until("a second of the greeting over IPv6", SOON, || {
         let (length, from) = rtp.recv_from(&mut buffer).ok()?;
-        assert!(from.ip() == Ipv6Addr::LOCALHOST && length == 172 && buffer[1] & 0x7f == 8, "{from} {length}");
+        assert!(
+            from.ip() == Ipv6Addr::LOCALHOST && length == 172 && buffer[1] & 0x7f == 8,
+            "{from} {length}"
+        );
         heard += 1;
         (heard == 50).then_some(())
     });

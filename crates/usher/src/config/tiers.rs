@@ -63,9 +63,8 @@ pub fn contract(section: &mut Section<'_>, usual: impl FnOnce(Contract) -> Contr
     if service_level_target.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         section.finding("service_level_target", "is a share from 0 to 1");
     }
-    let mut seconds = |key, usual: Duration, most| {
-        Duration::from_secs(section.within(key, 0..=most, usual.as_secs()))
-    };
+    let mut seconds =
+        |key, usual: Duration, most| Duration::from_secs(section.within(key, 0..=most, usual.as_secs()));
     let due = acd::Due {
         callback: seconds("due_callback_s", usual.due.callback, 7 * 86_400),
         complaint: seconds("due_complaint_s", usual.due.complaint, 30 * 86_400),
