@@ -7,6 +7,8 @@ pub enum Law {
     A,
     /// PCMU.
     Mu,
+    /// No law: G.722 as the switch passes it through, bytes and not samples.
+    G722,
 }
 
 impl Law {
@@ -15,6 +17,7 @@ impl Law {
         match self {
             Law::A => 8,
             Law::Mu => 0,
+            Law::G722 => 9,
         }
     }
 
@@ -23,6 +26,7 @@ impl Law {
         match self {
             Law::A => "PCMA",
             Law::Mu => "PCMU",
+            Law::G722 => "G722",
         }
     }
 
@@ -31,6 +35,7 @@ impl Law {
         match self {
             Law::A => alaw(sample),
             Law::Mu => ulaw(sample),
+            Law::G722 => panic!("G.722 has no bytes of single samples"),
         }
     }
 
@@ -39,6 +44,7 @@ impl Law {
         match self {
             Law::A => linear(byte),
             Law::Mu => linear_of_ulaw(byte),
+            Law::G722 => panic!("G.722 has no bytes of single samples"),
         }
     }
 }

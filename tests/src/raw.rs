@@ -115,6 +115,38 @@ impl Raw {
         self.socket.send_to(bytes, self.site_switch).unwrap();
     }
 
+    /// A request within the dialog that `invite` began and `ok` answered.
+    pub fn within(
+        &self,
+        invite: &Request,
+        ok: &Answer,
+        method: &str,
+        cseq: u32,
+        extra: &[&str],
+        body: &str,
+    ) -> String {
+        let local = self.local();
+        let contact =
+            ok.header("Contact").and_then(|value| value.split(['<', '>']).nth(1)).expect("a Contact");
+        let original = invite.text(&local);
+        let line = |name: &str| {
+            let line = original.lines().find(|line| line.starts_with(name));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let mut text = format!(
+            "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{method}-{cseq}\r\n\
+             Max-Forwards: 70\r\n{}\r\nTo: {}\r\n{}\r\nCSeq: {cseq} {method}\r\nContact: <sip:carrier@{local}>\r\n",
+            invite.call,
+            line("From:"),
+            ok.header("To").unwrap_or_default(),
+            line("Call-ID:"),
+        );
+        for header in extra {
+            text += &format!("{header}\r\n");
+        }
+        text + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
+    }
+
     /// The next answer within `limit`.
     pub fn receive(&self, limit: Duration) -> Option<Answer> {
         let deadline = Instant::now() + limit;

@@ -53,6 +53,12 @@ impl Usher {
         self.process.signal("TERM");
     }
 
+    /// SIGKILL: no farewell, nothing tidied.
+    pub fn kill(mut self) {
+        self.process.signal("KILL");
+        self.wait(Duration::from_secs(5));
+    }
+
     /// SIGHUP.
     pub fn reload(&self) {
         self.process.signal("HUP");

@@ -1,6 +1,6 @@
 //! What an operator may ask of the running switch over HTTP; each is one input of the switch.
 
-use base::CallKey;
+use base::{CallKey, CallbackKey};
 use serde::{Deserialize, Serialize};
 
 /// One request of an operator or an agent's desktop.
@@ -15,6 +15,13 @@ pub enum Admin {
     },
     /// End a call with BYE on every leg.
     Hangup(CallKey),
+    /// A promised callback is over: taken back, or kept by hand.
+    EndCallback {
+        /// Which.
+        callback: CallbackKey,
+        /// Kept by hand, not taken back.
+        done: bool,
+    },
 }
 
 /// A change of an agent's state, the same as the feature codes'.
@@ -43,6 +50,8 @@ pub enum AdminError {
     NoSuchAgent,
     /// No such call.
     NoSuchCall,
+    /// No such open promise.
+    NoSuchCallback,
     /// Not possible in the agent's present state (for example `EndWrapUp` while talking).
     WrongState,
 }

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Instant, LegKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
+use base::{AgentKey, CallKey, Instant, LegKey, QueueKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
 
+use crate::bucket::Bucket;
 use crate::counters::Counters;
 use crate::leg::Leg;
 use crate::message::Output;
 use crate::numbers::Plan;
 use crate::ports::PortTable;
+use crate::promises::Promises;
 use crate::record::StepKind;
+use crate::served::Served;
 use crate::settings::Settings;
 use crate::switch::Timer;
 use crate::trunks::Trunks;
@@ -40,14 +43,23 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) wall: WallClock,
+    next_key: CallKey,
+    /// Numbers become [`base::CustomerKey`]s by this.
+    pub(crate) customers: Seed,
+    pub(crate) promises: Promises,
+    pub(crate) served: Served,
+    /// Rung of the ladder of overload, by queue, where it is not 0.
+    pub(crate) overload: BTreeMap<QueueKey, u8>,
     pub(crate) rng: base::Rng,
+    /// How many refused calls may still have a record.
+    pub(crate) refused_records: Bucket,
     /// Sockets of ours at which no media may be aimed.
     pub(crate) own: Arc<[SocketAddr]>,
 }
 
 impl Core {
     /// The services for `settings`.
-    pub(crate) fn new(now: Instant, settings: Settings, seed: Seed, wall: WallClock) -> Self {
+    pub(crate) fn new(now: Instant, settings: Settings, seed: Seed, first: CallKey, wall: WallClock) -> Self {
         let mut rng = base::Rng::new(seed);
         let media = &settings.media;
         let ports = PortTable::new(media.ports.clone(), media.workers, media.port_quarantine);
@@ -64,7 +76,13 @@ impl Core {
             counters: Counters::default(),
             outputs: VecDeque::new(),
             wall,
+            next_key: first,
+            customers: rng.next_seed(),
+            promises: Promises::default(),
+            served: Served::default(),
+            overload: BTreeMap::new(),
             own: own_sockets(&settings),
+            refused_records: Bucket::new(settings.limits.refused_records_per_s_max, now),
             settings: Arc::new(settings),
             rng,
         }
@@ -75,9 +93,17 @@ impl Core {
         self.sip.configure(now, settings.sip.clone());
         self.trunks.configure(now, &settings);
         self.plan = settings.plan();
+        self.refused_records.set_rate(settings.limits.refused_records_per_s_max);
         self.own = own_sockets(&settings);
         self.output(Output::Acd(acd::Input::Configure(Box::new(settings.acd.clone()))));
         self.settings = Arc::new(settings);
+    }
+
+    /// A key for a call or a promise: unique for ever in one store.
+    pub(crate) fn next_key(&mut self) -> CallKey {
+        let key = self.next_key;
+        self.next_key = key.next();
+        key
     }
 
     /// Queues an output.

@@ -222,9 +222,9 @@ impl Dial {
     }
 
     /// Nobody shall answer any more.
-    pub(crate) fn cancel(&mut self, core: &mut Core, now: Instant) {
+    pub(crate) fn cancel(&mut self, core: &mut Core, now: Instant, farewell: &Farewell) {
         for leg in core::mem::take(&mut self.legs) {
-            core.part(now, leg, &Farewell::Normal);
+            core.part(now, leg, farewell);
         }
     }
 }

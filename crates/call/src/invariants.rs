@@ -58,8 +58,10 @@ pub struct Remains {
 impl Journey {
     fn legs(&self) -> Vec<LegKey> {
         let mut legs = vec![self.caller];
+        legs.retain(|&leg| leg != crate::journey::NOBODY);
         match &self.phase {
-            Phase::Presenting { dial, .. } | Phase::Dialling { dial, .. } => legs.extend(&dial.legs),
+            Phase::Presenting { rung, .. } => legs.extend(rung.iter().flat_map(|rung| &rung.dial.legs)),
+            Phase::Dialling { dial, .. } => legs.extend(&dial.legs),
             Phase::Joining { leg, .. } => legs.push(*leg),
             Phase::Talking(talk) => legs.push(talk.leg),
             Phase::Referring { talk, dial } => {

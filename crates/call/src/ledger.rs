@@ -1,11 +1,19 @@
 //! One call's record while it is being written.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use base::{CallKey, Duration, Instant, Pii, TierKey, WallClock};
 
+use crate::explain::Explained;
 use crate::record::{CallRecord, Outcome, Step, StepKind};
 
 /// Longest detail of a step, in bytes.
 const DETAIL_MAX: usize = 64;
+/// Decisions about one call that are kept.
+const DECISIONS_MAX: usize = 16;
+/// Decisions lost to others that are kept: the last ones.
+const LOST_MAX: usize = 4;
 
 /// The record of a call that is still going on.
 #[derive(Clone, Debug)]
@@ -20,6 +28,9 @@ pub(crate) struct Ledger {
     talked: Duration,
     /// Steps that did not fit.
     pub(crate) steps_lost: u64,
+    /// Decisions about the call, and the last that it lost to others.
+    pub(crate) decisions: Vec<Arc<Explained>>,
+    lost: VecDeque<Arc<Explained>>,
 }
 
 impl Ledger {
@@ -43,6 +54,7 @@ impl Ledger {
             outcome: Outcome::LeftEarly,
             survey: None,
             steps: Vec::new(),
+            decisions: Vec::new(),
         };
         Ledger {
             record,
@@ -53,7 +65,33 @@ impl Ledger {
             waited: Duration::ZERO,
             talked: Duration::ZERO,
             steps_lost: 0,
+            decisions: Vec::new(),
+            lost: VecDeque::new(),
         }
+    }
+
+    /// When the call came.
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Notes a decision about the call. The first ones are kept, and the last of those it lost to others.
+    pub(crate) fn decided(&mut self, decision: Arc<Explained>, about_it: bool) {
+        if about_it && self.decisions.len() < DECISIONS_MAX {
+            self.decisions.push(decision);
+        } else if !about_it {
+            if self.lost.len() >= LOST_MAX {
+                self.lost.pop_front();
+            }
+            self.lost.push_back(decision);
+        }
+    }
+
+    /// All of them in order.
+    pub(crate) fn explained(&self) -> Vec<Arc<Explained>> {
+        let mut all: Vec<_> = self.decisions.iter().chain(&self.lost).cloned().collect();
+        all.sort_by_key(|decision| decision.number);
+        all
     }
 
     /// Writes a step down. The last place is kept for the last step of the call.
@@ -107,6 +145,7 @@ impl Ledger {
         self.record.wait_ms = millis(self.waited);
         self.record.talk_ms = millis(self.talked);
         self.record.outcome = outcome;
+        self.record.decisions = self.explained().iter().map(|decision| (**decision).clone()).collect();
         self.record
     }
 }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use acd::Engine;
 use base::{CallKey, Instant, Seed, WallClock};
 
-use crate::admin::{Admin, AdminError};
+use crate::admin::{Admin, AdminError, AgentChange};
 use crate::message::{Input, Output};
 use crate::settings::Settings;
 use crate::switch::{Switch, Timer};
-use crate::view::{QueueView, Snapshot, TierView};
+use crate::view::{Control, Counter, QueueView, Snapshot, TierView, WaitErrorView};
 
 /// A deadline of either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,7 @@ pub enum LocalTimer {
     Acd(acd::Timer),
 }
 
-/// A switch with its distributor. The same four methods; [`Output::Acd`] and [`Output::AskWait`] never
-/// come out.
+/// A switch with its distributor. The same four methods; [`Output::Acd`] never comes out.
 #[derive(Debug)]
 pub struct Local {
     switch: Switch,
@@ -77,6 +76,18 @@ impl Local {
         done
     }
 
+    /// What an earlier process knew of an agent, see [`Switch::restore`].
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contacts: Vec<sip::Binding>,
+        duty: Option<AgentChange>,
+    ) {
+        self.switch.restore(now, number, contacts, duty);
+        self.pump(now);
+    }
+
     /// The switch.
     pub const fn switch(&self) -> &Switch {
         &self.switch
@@ -89,19 +100,19 @@ impl Local {
 
     /// Hands outputs to and fro until both are quiet.
     fn pump(&mut self, now: Instant) {
+        let mut truth_asked = false;
         loop {
             if let Some(output) = self.engine.poll_output() {
+                truth_asked |= output == acd::Output::AskTruth;
                 self.switch.handle(now, Input::Acd(output));
             } else if let Some(output) = self.switch.poll_output() {
                 match output {
                     Output::Acd(input) => self.engine.handle(now, input),
-                    Output::AskWait(call) => {
-                        let wait = self.engine.expected_wait(now, call);
-                        let ahead = self.engine.position(call).map(|position| position.saturating_sub(1));
-                        self.switch.handle(now, Input::Wait { call, wait, ahead });
-                    }
                     other => self.outputs.push_back(other),
                 }
+            } else if core::mem::take(&mut truth_asked) {
+                // Only now: nothing is on its way between the two, so what differs is wrong.
+                self.engine.handle(now, acd::Input::Truth(Box::new(self.switch.truth())));
             } else {
                 break;
             }
@@ -117,6 +128,21 @@ impl Local {
             view.answered = answered.get(&agent.key).copied().unwrap_or(0);
         }
         snapshot.queues = settings.queues.iter().map(|queue| self.queue_view(now, queue)).collect();
+        let counters = self.engine.counters();
+        for (name, value) in [
+            ("stuck", counters.stuck),
+            ("ledger_violations", counters.violations),
+            ("presented", counters.presented),
+            ("presentations_unanswered", counters.no_answer),
+            ("presentations_declined", counters.declined),
+            ("ways_out_offered", counters.ways_out),
+            ("held_back", counters.held_back),
+            ("occupancy_rests", counters.rests),
+            ("distributor_limited", counters.limited),
+            ("distributor_ignored", counters.ignored),
+        ] {
+            snapshot.counters.push(Counter { name, label: String::new(), value });
+        }
         let tiers = (0u8..).map(base::TierKey).zip(&settings.tiers);
         snapshot.tiers = tiers.map(|(key, tier)| self.tier_view(now, key, tier)).collect();
         snapshot
@@ -130,6 +156,8 @@ impl Local {
             longest_wait_ms: u64::try_from(stats.longest_wait.as_millis()).unwrap_or(u64::MAX),
             agents_ready: stats.agents_ready,
             agents_logged_in: stats.agents_logged_in,
+            agents_on_duty: stats.agents_on_duty,
+            overload: self.switch.core.overload.get(&queue.key).copied().unwrap_or(0),
         }
     }
 
@@ -141,15 +169,40 @@ impl Local {
         TierView {
             name: tier.name.clone(),
             target: tier.target,
+            floor: settings.acd.tiers.get(key.index()).map_or(0.0, |contract| contract.floor),
             offered: stats.counts.offered,
             answered: stats.counts.answered,
             abandoned: stats.counts.abandoned,
             deflected: stats.counts.deflected,
             overflowed: stats.counts.overflowed,
             waiting: stats.counts.waiting,
+            called_back: stats.counts.called_back,
+            moved: stats.counts.moved_in.cast_signed().saturating_sub(stats.counts.moved_out.cast_signed()),
+            control: stats.debts.map(|debts| control(&debts, stats.band)),
+            wait_error: wait_error(&stats.wait_error),
             waits_ms: stats.waits.pairs().collect(),
             wait_ms_sum: stats.waits.sum_ms,
             expected_wait_ms: expected.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+fn control(debts: &acd::Debts, band: Option<acd::Band>) -> Control {
+    Control {
+        floor_debt: debts.floor,
+        target_debt: debts.target,
+        in_time_debt: debts.in_time,
+        reserve: debts.reserve,
+        band: match band {
+            None | Some(acd::Band::Calm) => 0,
+            Some(acd::Band::InTime) => 1,
+            Some(acd::Band::Target) => 2,
+            Some(acd::Band::Floor) => 3,
+        },
+    }
+}
+
+const fn wait_error(error: &acd::WaitError) -> WaitErrorView {
+    let acd::WaitError { calls, mean_abs_s, bias_s, told, told_right } = *error;
+    WaitErrorView { calls, mean_abs_s, bias_s, told, told_right }
 }

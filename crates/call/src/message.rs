@@ -1,7 +1,8 @@
 //! What goes into the switch and what comes out.
 
-use base::{CallKey, Instant, Pii, TierKey, UnixMillis};
+use base::{AgentKey, CallKey, CallbackKey, Instant, Pii, UnixMillis};
 
+use crate::callback::{Callback, CallbackChange};
 use crate::directory::Customer;
 use crate::record::CallRecord;
 use crate::settings::Settings;
@@ -32,14 +33,23 @@ pub enum Input {
         /// Variables for the flow, or what failed.
         result: Result<Vec<(String, Pii<String>)>, ivr::HookFailure>,
     },
-    /// Answer to [`Output::AskWait`].
-    Wait {
-        /// The call.
-        call: CallKey,
-        /// Expected time until an agent answers; `None` if nobody can say.
-        wait: Option<base::Duration>,
-        /// Callers ahead of this one.
-        ahead: Option<usize>,
+    /// Answer to [`Output::MayCall`].
+    MayCall {
+        /// The promise.
+        callback: CallbackKey,
+        /// Whether it is still to be kept.
+        open: bool,
+    },
+    /// A promise that was given before the start, the oldest first.
+    Promised(Box<Callback>),
+    /// An agent talked to this customer before the start.
+    Served {
+        /// The customer's number, canonical.
+        number: Pii<String>,
+        /// The agent's number.
+        agent: String,
+        /// When.
+        at: UnixMillis,
     },
     /// New settings. Live calls go on; what they need next they take from the new ones.
     Reload(Box<Settings>),
@@ -64,8 +74,8 @@ pub enum Output {
     },
     /// Tell the call distributor.
     Acd(acd::Input),
-    /// Ask the distributor how long `call` will wait; answer with [`Input::Wait`].
-    AskWait(CallKey),
+    /// A customer is about to be called back: has nobody taken the promise back? Answer with [`Input::MayCall`].
+    MayCall(CallbackKey),
     /// Find the customer; answer with [`Input::Customer`] within [`crate::settings::Limits::lookup_max`].
     Lookup {
         /// The call.
@@ -84,10 +94,14 @@ pub enum Output {
     },
     /// A call is over: its record, exactly once per call.
     Record(Box<CallRecord>),
-    /// A caller wants to be called back.
+    /// A customer was promised a call: keep it.
     Callback(Box<Callback>),
+    /// What became of a promise: keep it.
+    CallbackChanged(CallbackChange),
     /// A caller left a message: keep it.
     Recording(Box<Recording>),
+    /// An agent's contacts changed: [`crate::Switch::contacts_of`] has them, to be kept over a restart.
+    Contacts(AgentKey),
     /// Something for the event stream.
     Notice(Notice),
     /// Draining is done: no call is left.
@@ -103,23 +117,6 @@ pub struct HookRequest {
     pub params: Vec<(ivr::Name, Pii<String>)>,
     /// How long the answer may take.
     pub timeout: base::Duration,
-}
-
-/// A callback that a caller has been promised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callback {
-    /// The call in which it was promised.
-    pub call: CallKey,
-    /// The number to call.
-    pub number: Pii<String>,
-    /// The caller's tier.
-    pub tier: TierKey,
-    /// Its name.
-    pub tier_name: String,
-    /// Name of the queue he would have waited in, if known.
-    pub queue: Option<String>,
-    /// When it was promised.
-    pub promised: UnixMillis,
 }
 
 /// A message that a caller left.

@@ -3,6 +3,8 @@
 use base::{CallKey, Pii, TierKey, UnixMillis};
 use serde::{Deserialize, Serialize};
 
+use crate::explain::Explained;
+
 /// What one call was, from INVITE to the last BYE.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRecord {
@@ -38,6 +40,8 @@ pub struct CallRecord {
     pub survey: Option<u8>,
     /// Every step, in order.
     pub steps: Vec<Step>,
+    /// Why the call went to whom it went: decisions about it, and the last ones that it lost to others.
+    pub decisions: Vec<Explained>,
 }
 
 /// One step of a call.
@@ -118,6 +122,8 @@ words! {
         Referred = "referred",
         /// Left the queue by time, length or lack of agents.
         Overflowed = "overflowed",
+        /// Offered a callback or self-service instead of waiting.
+        WayOut = "way-out",
         /// Led to a callback or self-service.
         Deflected = "deflected",
         /// Gave up waiting.
@@ -150,6 +156,8 @@ words! {
         Deflected = "deflected",
         /// Sent out on a trunk, answered there.
         Outbound = "outbound",
+        /// A customer who was called back did not take the call.
+        NotReached = "not-reached",
         /// Refused with a SIP final answer.
         Refused = "refused",
         /// Ended by a fault, a limit or a drain.

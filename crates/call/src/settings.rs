@@ -45,6 +45,10 @@ pub struct Settings {
     pub media: MediaSettings,
     /// Limits and deadlines.
     pub limits: Limits,
+    /// How customers are called back.
+    pub callbacks: CallbackSettings,
+    /// A customer who calls again within this is asked for by the agent who served him; zero: not.
+    pub last_agent_within: Duration,
     /// Local time ahead of UTC, seconds: for opening hours in flows.
     pub utc_offset_s: i32,
 }
@@ -161,6 +165,15 @@ pub struct MediaSettings {
     pub hold_music: String,
 }
 
+/// How customers are called back.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackSettings {
+    /// The number shown to them, canonical: the hotline's own.
+    pub caller_id: String,
+    /// Prompts spoken when they take the call, before the music: who is calling.
+    pub greeting: Vec<String>,
+}
+
 /// Limits and deadlines. Every state of a call ends by one of them at the latest.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -186,6 +199,9 @@ pub struct Limits {
     pub wait_max: Duration,
     /// How long a call may last in all.
     pub call_max: Duration,
+    /// Records per second of calls refused at the door (calls, trunk's calls, trunk's rate); further refusals are
+    /// counted as `refused_unrecorded`.
+    pub refused_records_per_s_max: u32,
     /// What a refused caller's trunk is told to wait, seconds.
     pub retry_after_s: u32,
 }
@@ -204,6 +220,7 @@ impl Default for Limits {
             flow_max: Duration::from_secs(30 * 60),
             wait_max: Duration::from_secs(60 * 60),
             call_max: Duration::from_secs(4 * 60 * 60),
+            refused_records_per_s_max: 10,
             retry_after_s: 5,
         }
     }

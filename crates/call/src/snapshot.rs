@@ -41,7 +41,8 @@ impl Switch {
 
     fn call_view(&self, journey: &Journey) -> CallView {
         let agent = match &journey.phase {
-            Phase::Presenting { agent, .. } | Phase::Joining { agent, .. } => Some(*agent),
+            Phase::Presenting { rung, .. } => rung.first().map(|rung| rung.agent),
+            Phase::Joining { agent, .. } => Some(*agent),
             Phase::Talking(talk) | Phase::Referring { talk, .. } => match talk.with {
                 With::Served { agent, .. } | With::Agent(agent) => Some(agent),
                 With::Outside => None,
@@ -58,6 +59,7 @@ impl Switch {
             queue: journey.in_queue().then(|| record.queue.clone()).flatten(),
             agent: agent.map(|agent| self.core.agent_number(agent)),
             started: record.started,
+            decisions: journey.ledger.explained(),
         }
     }
 

@@ -3,14 +3,16 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Duration, Instant, LegKey, Seed, WallClock};
+use base::{AgentKey, CallKey, CallbackKey, Duration, Instant, LegKey, Pii, Seed, WallClock};
 use bytes::Bytes;
 use sip::{Event, Peer};
 
 use crate::admin::{Admin, AdminError, AgentChange};
 use crate::core::Core;
-use crate::journey::{Journey, arrive};
+use crate::explain::Explained;
+use crate::journey::{Journey, Phase, Wish, With, arrive};
 use crate::leg::{Dialog, Farewell, Media};
 use crate::message::{Input, Output};
 use crate::record::StepKind;
@@ -46,7 +48,6 @@ enum Duty {
 pub struct Switch {
     pub(crate) core: Core,
     pub(crate) calls: BTreeMap<CallKey, Box<Journey>>,
-    next_call: CallKey,
     duty: Duty,
 }
 
@@ -63,9 +64,8 @@ impl Switch {
     /// A switch. `first` is the key of the first call, `wall` the wall time of [`Instant::ZERO`].
     pub fn new(settings: Settings, seed: Seed, first: CallKey, wall: WallClock) -> Self {
         Switch {
-            core: Core::new(Instant::ZERO, settings, seed, wall),
+            core: Core::new(Instant::ZERO, settings, seed, first, wall),
             calls: BTreeMap::new(),
-            next_call: first,
             duty: Duty::Serving,
         }
     }
@@ -82,11 +82,9 @@ impl Switch {
             Input::HookDone { call, token, result } => {
                 self.with_call(call, |journey, core| journey.hook_done(core, now, token, result));
             }
-            Input::Wait { call, wait, ahead } => {
-                let position =
-                    ahead.and_then(|ahead| u32::try_from(ahead).ok()).map(|ahead| ahead.saturating_add(1));
-                self.with_call(call, |journey, core| journey.expected(core, now, wait, position));
-            }
+            Input::MayCall { callback, open } => self.may_call(now, callback, open),
+            Input::Promised(callback) => self.core.promise(*callback, true),
+            Input::Served { number, agent, at } => self.served_before(&number, &agent, at),
             Input::Reload(settings) => self.core.configure(now, *settings),
             Input::Drain { deadline } => self.drain(now, deadline),
         }
@@ -134,15 +132,11 @@ impl Switch {
                 self.end_call(now, call, "operator");
                 Ok(())
             }
+            Admin::EndCallback { callback, done } if self.core.end_callback(callback, done) => Ok(()),
+            Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
             Admin::Agent { number, change } => {
                 let agent = self.core.plan.agent(&number).ok_or(AdminError::NoSuchAgent)?;
-                let (feature, reason) = match change {
-                    AgentChange::Login => (Feature::Login, 0),
-                    AgentChange::Logout => (Feature::Logout, 0),
-                    AgentChange::Ready => (Feature::Ready, 0),
-                    AgentChange::NotReady { reason } => (Feature::NotReady, reason),
-                    AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
-                };
+                let (feature, reason) = feature_of(change);
                 if self.core.change_agent(agent, feature, reason) {
                     Ok(())
                 } else {
@@ -191,8 +185,12 @@ impl Switch {
                 if first {
                     self.core.acd(acd::Input::Reachable { agent, reachable: true });
                 }
+                self.core.output(Output::Contacts(agent));
             }
-            Event::Unregistered { agent } => self.core.acd(acd::Input::Reachable { agent, reachable: false }),
+            Event::Unregistered { agent } => {
+                self.core.acd(acd::Input::Reachable { agent, reachable: false });
+                self.core.output(Output::Contacts(agent));
+            }
             Event::OptionsAnswered { trunk, ok } => self.core.trunks.reachable(trunk, ok),
             Event::Released { leg } => self.released(now, leg),
             Event::Cancelled { leg, .. } => {
@@ -245,8 +243,7 @@ impl Switch {
     }
 
     fn invited(&mut self, now: Instant, leg: LegKey, peer: Peer, invite: &sip::Invite) {
-        let key = self.next_call;
-        self.next_call = key.next();
+        let key = self.core.next_key();
         let full = self.calls.len() >= self.core.settings.limits.calls_max || self.duty != Duty::Serving;
         let arrived = arrive(&mut self.core, now, key, leg, peer, invite, full);
         if let Some(journey) = arrived.filter(|journey| !journey.is_over()) {
@@ -335,16 +332,117 @@ impl Switch {
                 self.with_call(call, |journey, core| journey.overflowed(core, now, to, why));
             }
             acd::Output::AgentChanged { agent, state } => self.core.agent_changed(now, agent, state),
-            acd::Output::Decided(_)
-            | acd::Output::WayOut { .. }
-            | acd::Output::Overload { .. }
-            | acd::Output::Wait { .. }
-            | acd::Output::DialBack { .. }
-            | acd::Output::StopDial { .. }
-            | acd::Output::CallbackChanged { .. }
-            | acd::Output::AskTruth
-            | acd::Output::Repaired(_) => {}
+            acd::Output::WayOut { call, way } => {
+                self.with_call(call, |journey, core| journey.way_is_open(core, now, way));
+            }
+            acd::Output::Wait { call, announcement } => {
+                self.with_call(call, |journey, core| journey.expected(core, now, &announcement));
+            }
+            acd::Output::Overload { queue, level: 0 } => {
+                self.core.overload.remove(&queue);
+            }
+            acd::Output::Overload { queue, level } => {
+                self.core.overload.insert(queue, level);
+            }
+            acd::Output::Decided(decision) => self.decided(&decision),
+            acd::Output::Repaired(repair) => self.core.count("repaired", repair_word(&repair)),
+            acd::Output::DialBack { callback, .. } => {
+                if self.duty == Duty::Serving {
+                    self.core.output(Output::MayCall(callback));
+                } else {
+                    self.core.acd(acd::Input::DialFailed { callback });
+                }
+            }
+            acd::Output::StopDial { callback } => {
+                let call = self.core.promises.get(callback).and_then(|promised| promised.call);
+                if let Some(call) = call {
+                    self.with_call(call, |journey, core| journey.stop_dial(core, now));
+                }
+            }
+            acd::Output::CallbackChanged { callback, state } => {
+                if let Some((call, taken)) = self.core.callback_changed(now, callback, state) {
+                    self.with_call(call, |journey, core| journey.booked(core, now, taken));
+                }
+            }
+            // `Local` answers it when every message has been handed over: see `truth`.
+            acd::Output::AskTruth => {}
         }
+    }
+
+    /// Nobody has taken the promise back, or somebody has.
+    fn may_call(&mut self, now: Instant, callback: CallbackKey, open: bool) {
+        let Some(promised) = self.core.promises.get_mut(callback) else { return };
+        if !open {
+            return self.core.acd(acd::Input::CancelCallback { callback });
+        }
+        if promised.call.is_some() {
+            return;
+        }
+        let mut promise = promised.callback.clone();
+        promise.attempts = promise.attempts.max(1);
+        let key = self.core.next_key();
+        if let Some(promised) = self.core.promises.get_mut(callback) {
+            promised.call = Some(key);
+        }
+        let journey = crate::journey::call_back(&mut self.core, now, key, &promise);
+        if !journey.is_over() {
+            self.calls.insert(key, Box::new(journey));
+        }
+    }
+
+    fn served_before(&mut self, number: &Pii<String>, agent: &str, at: base::UnixMillis) {
+        let customer = crate::promises::customer(self.core.customers, number.reveal());
+        if let (Some(customer), Some(agent)) = (customer, self.core.plan.agent(agent)) {
+            // What was before the start is as if it had been at the start: it is remembered a little longer.
+            let at = self.core.instant(at);
+            self.core.served.note(at, customer, agent);
+        }
+    }
+
+    /// A decision goes to the records of the calls it is about.
+    fn decided(&mut self, decision: &acd::Decision) {
+        let about = decision.call;
+        let lost = decision.heads.iter().filter(|head| Some(head.call) != about).map(|head| head.call);
+        for call in about.into_iter().chain(lost) {
+            if let Some(journey) = self.calls.get_mut(&call) {
+                let told = Explained::new(&self.core.settings, decision, journey.ledger.started());
+                journey.ledger.decided(Arc::new(told), about == Some(call));
+            }
+        }
+    }
+
+    /// What is really going on, for the distributor: see [`acd::Truth`].
+    pub(crate) fn truth(&self) -> acd::Truth {
+        let mut truth = acd::Truth::default();
+        for (&call, journey) in &self.calls {
+            match &journey.phase {
+                Phase::Waiting(_) => {
+                    truth.waiting.insert(call);
+                }
+                Phase::Presenting { rung, .. } => {
+                    truth.waiting.insert(call);
+                    truth.busy.extend(rung.iter().map(|rung| (rung.agent, call)));
+                }
+                Phase::Joining { agent, .. } => {
+                    truth.waiting.insert(call);
+                    truth.busy.insert((*agent, call));
+                }
+                Phase::Talking(talk) | Phase::Referring { talk, .. } => {
+                    if let With::Served { agent, .. } = talk.with {
+                        truth.busy.insert((agent, call));
+                        truth.talking.insert(agent, call);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let dialling = |call: &CallKey| {
+            let phase = self.calls.get(call).map(|journey| &journey.phase);
+            matches!(phase, Some(Phase::Dialling { wish: Wish::Back, .. }))
+        };
+        let calls = self.core.promises.calls();
+        truth.dialling.extend(calls.filter(|(_, call)| dialling(call)).map(|(callback, _)| callback));
+        truth
     }
 
     /// Whether new calls are refused.
@@ -379,6 +477,38 @@ impl Switch {
         });
     }
 
+    /// Takes back what an earlier process knew of an agent: his contacts, and whether he took calls. What has
+    /// expired meanwhile, and agents who are gone from the settings, are left out.
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contacts: Vec<sip::Binding>,
+        duty: Option<AgentChange>,
+    ) {
+        let Some(agent) = self.core.plan.agent(number) else { return };
+        for contact in contacts {
+            if !self.core.sip.restore(now, agent, contact) {
+                self.core.count("contacts_expired", "");
+            }
+        }
+        if let Some(change) = duty {
+            if matches!(change, AgentChange::NotReady { .. }) {
+                // Who is not ready is logged in.
+                self.core.change_agent(agent, Feature::Login, 0);
+            }
+            let (feature, reason) = feature_of(change);
+            self.core.change_agent(agent, feature, reason);
+        }
+        self.pump(now);
+    }
+
+    /// An agent's contacts and his number.
+    pub fn contacts_of(&self, agent: AgentKey) -> (&str, &[sip::Binding]) {
+        let number = self.core.settings.agent(agent).map_or("", |agent| agent.number.as_str());
+        (number, self.core.sip.bindings(agent))
+    }
+
     /// Agents who have a phone registered.
     pub(crate) fn contacts(&self, agent: AgentKey) -> usize {
         self.core.sip.bindings(agent).len()
@@ -387,5 +517,25 @@ impl Switch {
     /// How long the switch has nothing to do, from `now`.
     pub fn idle_for(&self, now: Instant) -> Option<Duration> {
         self.poll_timeout().map(|(at, _)| at - now)
+    }
+}
+
+const fn feature_of(change: AgentChange) -> (Feature, u8) {
+    match change {
+        AgentChange::Login => (Feature::Login, 0),
+        AgentChange::Logout => (Feature::Logout, 0),
+        AgentChange::Ready => (Feature::Ready, 0),
+        AgentChange::NotReady { reason } => (Feature::NotReady, reason),
+        AgentChange::EndWrapUp => (Feature::EndWrapUp, 0),
+    }
+}
+
+const fn repair_word(repair: &acd::Repair) -> &'static str {
+    match repair {
+        acd::Repair::CallGone(_) => "call-gone",
+        acd::Repair::NotRung(..) => "not-rung",
+        acd::Repair::TalkOver(..) => "talk-over",
+        acd::Repair::Talks(..) => "talks",
+        acd::Repair::NotDialling(_) => "not-dialling",
     }
 }

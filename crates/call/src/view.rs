@@ -1,8 +1,11 @@
 //! What the switch shows to the outside: snapshots for the API and metrics, notices for the event stream.
 
+use std::sync::Arc;
+
 use base::{CallKey, Pii, UnixMillis};
 use serde::Serialize;
 
+use crate::explain::Explained;
 use crate::record::StepKind;
 
 /// The switch at one instant. Built by the switch on request, read by other threads without a lock.
@@ -57,6 +60,9 @@ pub struct CallView {
     /// When the INVITE came.
     #[serde(serialize_with = "millis")]
     pub started: UnixMillis,
+    /// Why it went to whom it went so far.
+    #[serde(skip)]
+    pub decisions: Vec<Arc<Explained>>,
 }
 
 /// An agent.
@@ -92,6 +98,10 @@ pub struct QueueView {
     pub agents_ready: usize,
     /// Agents logged in who serve it.
     pub agents_logged_in: usize,
+    /// Agents on duty who serve it: logged in, reachable, and not "not ready".
+    pub agents_on_duty: usize,
+    /// Its rung of the ladder of overload, 0-4.
+    pub overload: u8,
 }
 
 /// A tier since start.
@@ -101,6 +111,8 @@ pub struct TierView {
     pub name: String,
     /// Promised answer rate, 0-1.
     pub target: f64,
+    /// Answer rate kept whatever the load, 0-1.
+    pub floor: f64,
     /// Calls that entered a queue.
     pub offered: u64,
     /// Calls that an agent answered.
@@ -113,12 +125,50 @@ pub struct TierView {
     pub overflowed: u64,
     /// Calls waiting now.
     pub waiting: u64,
+    /// Of those offered, customers who were called back as promised.
+    pub called_back: u64,
+    /// Calls promoted into the tier less calls promoted out of it.
+    pub moved: i64,
+    /// The controller's state, if the policy has one.
+    pub control: Option<Control>,
+    /// How right the expected wait has been.
+    pub wait_error: WaitErrorView,
     /// Waits of answered calls by bucket: `(upper bound in ms, count)`, not cumulative; the last bound is `u64::MAX`.
     pub waits_ms: Vec<(u64, u64)>,
     /// Sum of waits of answered calls, ms.
     pub wait_ms_sum: u64,
     /// Expected wait of a call offered now, ms.
     pub expected_wait_ms: Option<u64>,
+}
+
+/// A tier in the controller, where it is owed most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Control {
+    /// Calls owed to the floor (negative: ahead).
+    pub floor_debt: f64,
+    /// Calls owed to the target (negative: ahead).
+    pub target_debt: f64,
+    /// Calls owed in time (negative: ahead).
+    pub in_time_debt: f64,
+    /// Agents kept free for this tier and those above.
+    pub reserve: f64,
+    /// The band that a call coming now would be in: 0 calm, 1 in time, 2 target, 3 floor.
+    pub band: u8,
+}
+
+/// How right the expected wait of a tier has been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WaitErrorView {
+    /// Answered calls for which one was worked out.
+    pub calls: u64,
+    /// Mean absolute error, seconds.
+    pub mean_abs_s: f64,
+    /// Mean error, seconds: positive when waits were shorter than expected.
+    pub bias_s: f64,
+    /// Calls that were told "within".
+    pub told: u64,
+    /// Of these, answered within.
+    pub told_right: u64,
 }
 
 /// A trunk.

@@ -101,5 +101,5 @@ fn a_callback_is_promised_with_its_tier() {
     }
     let [callback] = &world.callbacks[..] else { panic!("{:#?}", world.notices) };
     assert_eq!((callback.number.reveal().as_str(), callback.tier_name.as_str()), ("13900139000", "gold"));
-    assert_eq!(callback.queue.as_deref(), Some("vip"));
+    assert_eq!(callback.queue, "vip");
 }

@@ -86,6 +86,9 @@ impl From<AdminError> for ApiError {
         match error {
             AdminError::NoSuchAgent => ApiError::not_found("no-such-agent", "there is no such agent"),
             AdminError::NoSuchCall => ApiError::not_found("no-such-call", "there is no such live call"),
+            AdminError::NoSuchCallback => {
+                ApiError::not_found("no-open-callback", "there is no such open callback")
+            }
             AdminError::WrongState => ApiError::new(
                 StatusCode::CONFLICT,
                 "wrong-state",

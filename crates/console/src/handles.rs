@@ -1,10 +1,12 @@
 //! What the console is given to look at and to ask.
 
 use core::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use base::UnixMillis;
 use call::admin::{Admin, AdminError};
 use call::view::{Notice, Snapshot};
 use store::{Spool, Store};
@@ -36,6 +38,10 @@ pub struct Handles {
     pub readiness: Arc<Readiness>,
     /// Further metrics, asked at each scrape: media workers, the event loop. Must not block.
     pub samples: Arc<dyn Fn() -> Vec<Sample> + Send + Sync>,
+    /// The wall time; only the owner of the program reads the system's clock.
+    pub clock: Arc<dyn Fn() -> UnixMillis + Send + Sync>,
+    /// The folder in which callers' messages lie, as [`store::RecordingRow::file`] is relative to it.
+    pub recordings: PathBuf,
     /// Version shown in `usher_build_info`.
     pub version: &'static str,
 }

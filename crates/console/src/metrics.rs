@@ -108,6 +108,10 @@ fn queues_and_trunks(page: &mut Page, snapshot: &Snapshot) {
         page.gauge("queue_agents_ready", "Agents ready who serve it.", &labels, size(queue.agents_ready));
         let logged_in = size(queue.agents_logged_in);
         page.gauge("queue_agents_logged_in", "Agents logged in who serve it.", &labels, logged_in);
+        let on_duty = size(queue.agents_on_duty);
+        page.gauge("queue_agents_on_duty", "Agents on duty who serve it.", &labels, on_duty);
+        let help = "Rung of the ladder of overload, 0 to 4.";
+        page.gauge("queue_overload_level", help, &labels, f64::from(queue.overload));
     }
     for trunk in &snapshot.trunks {
         let labels = [("trunk", trunk.name.as_str())];
@@ -133,6 +137,9 @@ fn tier_metrics(page: &mut Page, tier: &TierView) {
         ("tier_abandoned", "Calls whose caller gave up.", tier.abandoned),
         ("tier_deflected", "Calls led to callback or self-service.", tier.deflected),
         ("tier_overflowed", "Calls that left by overflow.", tier.overflowed),
+        ("tier_called_back", "Of those offered, customers called back as promised.", tier.called_back),
+        ("tier_told_wait", "Answered calls that had been told a wait.", tier.wait_error.told),
+        ("tier_told_wait_right", "Of these, answered within it.", tier.wait_error.told_right),
     ];
     for (name, help, value) in counters {
         page.counter(name, help, &labels, number(value));
@@ -140,7 +147,28 @@ fn tier_metrics(page: &mut Page, tier: &TierView) {
     page.gauge("tier_waiting", "Calls waiting.", &labels, number(tier.waiting));
     page.gauge("tier_answer_rate_promised", "Promised answer rate, 0 to 1.", &labels, tier.target);
     let ended = [tier.answered, tier.abandoned, tier.deflected, tier.overflowed, tier.waiting];
-    let error = number(tier.offered) - ended.into_iter().map(number).sum::<f64>();
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in f64")]
+    let entered = number(tier.offered) + tier.moved as f64;
+    let error = entered - ended.into_iter().map(number).sum::<f64>();
+    page.gauge("tier_answer_rate_floor", "Answer rate kept whatever the load, 0 to 1.", &labels, tier.floor);
+    if let Some(control) = &tier.control {
+        let gauges = [
+            ("tier_debt_floor", "Calls owed to the floor; negative: ahead.", control.floor_debt),
+            ("tier_debt_target", "Calls owed to the target; negative: ahead.", control.target_debt),
+            ("tier_debt_in_time", "Calls owed in time; negative: ahead.", control.in_time_debt),
+            ("tier_reserve_agents", "Agents kept free for this tier and those above.", control.reserve),
+            ("tier_band", "0 calm, 1 in time, 2 target, 3 floor.", f64::from(control.band)),
+        ];
+        for (name, help, value) in gauges {
+            page.gauge(name, help, &labels, value);
+        }
+    }
+    if tier.wait_error.calls > 0 {
+        let help = "Mean absolute error of the expected wait.";
+        page.gauge("tier_expected_wait_error_seconds", help, &labels, tier.wait_error.mean_abs_s);
+        let help = "Mean error of the expected wait; positive: waits were shorter.";
+        page.gauge("tier_expected_wait_bias_seconds", help, &labels, tier.wait_error.bias_s);
+    }
     let help = "Offered less answered, abandoned, deflected, overflowed and waiting: always 0.";
     page.gauge("tier_ledger_error", help, &labels, error);
     if let Some(expected_ms) = tier.expected_wait_ms {

@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::api::{agents, callbacks, calls, customers, queues, tiers, trunks};
+use crate::api::{agents, callbacks, calls, customers, queues, recordings, tiers, trunks};
 use crate::events;
 
 #[derive(OpenApi)]
@@ -13,14 +13,14 @@ use crate::events;
     info(
         title = "Usher",
         version = "1",
-        description = "Calls, callbacks, queues, tiers, trunks, agents and customers of one switch. Every error is a status with \
+        description = "Calls, callbacks, recordings, queues, tiers, trunks, agents and customers of one switch. Every error is a status with \
                        a JSON body of `code` and `message`; 401, 429 and 503 may come from any path.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        calls::list, calls::history, calls::show, calls::hang_up, queues::list, tiers::list, trunks::list,
+        calls::list, calls::history, calls::show, calls::hang_up, calls::decisions, queues::list, tiers::list, trunks::list,
         agents::list, agents::show, agents::change_state, customers::list, customers::show, callbacks::list,
-        callbacks::done, events::subscribe,
+        callbacks::done, callbacks::cancel, recordings::list, recordings::audio, events::subscribe,
     ),
     modifiers(&Security)
 )]

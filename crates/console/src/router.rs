@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
-use crate::api::{agents, callbacks, calls, customers, queues, tiers, trunks};
+use crate::api::{agents, callbacks, calls, customers, queues, recordings, tiers, trunks};
 use crate::counts::add;
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -19,8 +19,12 @@ pub(crate) fn router(shared: &Shared) -> Router {
         .route("/calls/history", get(calls::history))
         .route("/calls/{key}", get(calls::show))
         .route("/calls/{key}", delete(calls::hang_up))
+        .route("/calls/{key}/decisions", get(calls::decisions))
         .route("/callbacks", get(callbacks::list))
+        .route("/callbacks/{key}", delete(callbacks::cancel))
         .route("/callbacks/{key}/done", post(callbacks::done))
+        .route("/recordings", get(recordings::list))
+        .route("/recordings/audio", get(recordings::audio))
         .route("/queues", get(queues::list))
         .route("/tiers", get(tiers::list))
         .route("/trunks", get(trunks::list))

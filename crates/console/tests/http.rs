@@ -156,21 +156,62 @@ async fn callbacks_are_listed_until_they_are_done() {
     }
     let list = world.get("/api/v1/callbacks").await.json()["callbacks"].clone();
     assert_eq!(list.as_array().unwrap().len(), 2);
-    assert_eq!((list[0]["number"].as_str(), list[0]["done_ms"].is_null()), (Some("138••••••01"), true));
-    let call = list[0]["call"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (list[0]["number"].as_str(), list[0]["state"].as_str()),
+        (Some("138••••••01"), Some("waiting"))
+    );
+    let key = list[0]["key"].as_str().unwrap().to_owned();
     assert_eq!(world.get("/api/v1/callbacks?reveal=true").await.status, 403);
     let shown = world.get_as("writer", "/api/v1/callbacks?reveal=true&limit=1").await.json();
     assert_eq!(shown["callbacks"][0]["number"], "13800000001");
 
-    let path = format!("/api/v1/callbacks/{call}/done");
+    let path = format!("/api/v1/callbacks/{key}/done");
     assert_eq!(world.send("POST", &path, Some("reader"), "").await.status, 403);
     assert_eq!(world.send("POST", &path, Some("writer"), "").await.status, 204);
     let again = world.send("POST", &path, Some("writer"), "").await;
     assert_eq!((again.status, again.code().as_str()), (404, "no-open-callback"));
     let open = world.get("/api/v1/callbacks").await.json();
     assert_eq!(open["callbacks"].as_array().unwrap().len(), 1);
+    let other = format!("/api/v1/callbacks/{}", open["callbacks"][0]["key"].as_str().unwrap());
+    assert_eq!(world.send("DELETE", &other, Some("writer"), "").await.status, 204);
     let all = world.get("/api/v1/callbacks?all=true").await.json();
-    assert!(all["callbacks"][1]["done_ms"].as_u64().unwrap() > 1_700_000_000_000);
+    let ends: Vec<_> = (0..2).map(|n| all["callbacks"][n]["state"].as_str().unwrap()).collect();
+    assert_eq!(ends, ["cancelled", "done"]);
+    assert_eq!(all["callbacks"][0]["changed_ms"], 1_900_000_000_000_u64, "by the program's one clock");
+}
+
+#[tokio::test]
+async fn messages_are_listed_by_call_and_listening_is_written_down() {
+    let world = world().await;
+    let file = "2026-11-22/c1-complaint.wav";
+    let row = store::RecordingRow {
+        file: file.to_owned(),
+        call: 0xc1,
+        name: "complaint".to_owned(),
+        at: 5,
+        length_ms: 900,
+        bytes: 4,
+    };
+    world.store.put_recording(&row).await.unwrap();
+    let path = world.folder.join("recordings").join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, b"RIFF").unwrap();
+    std::fs::write(world.folder.join("secret"), b"x").unwrap();
+    let list = world.get("/api/v1/recordings?call=cc1").await.json();
+    assert_eq!(
+        (&list["recordings"][0]["file"], &list["recordings"][0]["call"]),
+        (&file.into(), &"cc1".into())
+    );
+    assert!(
+        world.get("/api/v1/recordings?call=c2").await.json()["recordings"].as_array().unwrap().is_empty()
+    );
+    let audio = |file: &str| format!("/api/v1/recordings/audio?file={file}");
+    assert_eq!(world.get(&audio(file)).await.status, 403);
+    assert_eq!(world.get_as("writer", &audio("../secret")).await.status, 404);
+    assert_eq!(world.store.replays(file).await.unwrap(), 0);
+    let wav = world.get_as("writer", &audio(file)).await;
+    assert_eq!((wav.status, wav.body.as_str()), (200, "RIFF"));
+    assert_eq!(world.store.replays(file).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -312,7 +353,7 @@ async fn the_description_is_true() {
             assert!(!matches!(answer.status, 401 | 405 | 500), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(ids.len(), 15);
+    assert_eq!(ids.len(), 19);
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::Finding;
+use reader::nearest as hint;
 
 use crate::flows::{Checked, Flow, Flows, Step, Vocabulary};
 use crate::io::Name;
-use crate::nearest::hint;
 use crate::say::{self, Language};
 use crate::vars::BUILT_IN;
 use crate::verb::{Refs, Verb};
@@ -69,7 +69,7 @@ impl<'f> Check<'f> {
     fn entries(&mut self) {
         for (number, entry) in &self.flows.entries {
             for flow in entry.tiers.values().chain(&entry.any) {
-                if !self.flows.contains(&flow.name) {
+                if !self.flows.contains(&flow.name) && !self.flows.may_have(&flow.name) {
                     let hint = hint(&flow.name, self.flows.names());
                     self.wrong(&entry.file, flow.line, format!("there is no flow `{}`{hint}", flow.name));
                 }
@@ -123,14 +123,19 @@ impl<'f> Check<'f> {
     }
 
     fn flow(&mut self, name: &'f Name, flow: &'f Flow, writes: &BTreeSet<&str>) {
-        if flow.step_named(&flow.start.name).is_none() {
-            let hint = hint(&flow.start.name, flow.steps.keys().map(|step| &**step));
-            let message = format!("flow `{name}` has no step `{}` to start with{hint}", flow.start.name);
+        let start = &*flow.start.name;
+        // A missing start was found when the file was read.
+        if flow.step_named(start).is_none() && !start.is_empty() && !self.flows.may_have(start) {
+            let hint = hint(start, flow.steps.keys().map(|step| &**step));
+            let message = format!("flow `{name}` has no step `{start}` to start with{hint}");
             self.wrong(&flow.file, flow.start.line.max(flow.line), message);
         }
         for (step_name, step) in &flow.steps {
             let refs = step.verb.refs();
             self.names(&flow.file, &refs);
+            if refs.speaks_languages {
+                self.language_skills(&flow.file, step.line);
+            }
             self.variables(&flow.file, &refs, writes);
             for prompt in prompts(&step.verb) {
                 self.prompt(&flow.file, prompt);
@@ -165,6 +170,18 @@ impl<'f> Check<'f> {
         }
     }
 
+    /// Every voice's language must be a skill that agents can have.
+    fn language_skills(&mut self, file: &str, line: u32) {
+        for voice in self.vocabulary.prompts.keys() {
+            if !self.vocabulary.skills.contains(voice) {
+                let message = format!(
+                    "`language_level` asks for a skill `{voice}`, which is not in the list of skills"
+                );
+                self.wrong(file, line, message);
+            }
+        }
+    }
+
     fn variables(&mut self, file: &str, refs: &Refs<'_>, writes: &BTreeSet<&str>) {
         let spoken = refs.words.iter().flat_map(|words| &words.0).filter_map(|word| match word {
             Word::Value { value, .. } => Some(value),
@@ -173,7 +190,7 @@ impl<'f> Check<'f> {
         let templates = spoken.chain(refs.templates.iter().copied());
         let read = templates.flat_map(|text| text.variables().map(|name| (name, text.line)));
         for (name, line) in read.chain(refs.reads.iter().map(|named| (&named.name, named.line))) {
-            if !writes.contains(&**name) {
+            if !writes.contains(&**name) && !self.flows.may_have(name) {
                 let hint = hint(name, writes.iter().copied());
                 self.wrong(file, line, format!("no step gives `{name}` a value{hint}"));
             }
@@ -196,7 +213,7 @@ impl<'f> Check<'f> {
             To::Step(step) if step.is_empty() => None,
             To::Step(step) => {
                 let found = flow.step_named(step);
-                if found.is_none() {
+                if found.is_none() && !self.flows.may_have(step) {
                     let near = hint(step, flow.steps.keys().map(|step| &**step));
                     self.wrong(&flow.file, target.line, format!("flow `{name}` has no step `{step}`{near}"));
                 }
@@ -204,6 +221,7 @@ impl<'f> Check<'f> {
             }
             To::Flow(other) => match self.flows.flows.get_key_value(other) {
                 Some((name, flow)) => flow.step_named(&flow.start.name).map(|start| (&**name, start)),
+                None if self.flows.may_have(other) => None,
                 None => {
                     let near = hint(other, self.flows.names());
                     self.wrong(&flow.file, target.line, format!("there is no flow `{other}`{near}"));
@@ -265,6 +283,9 @@ impl<'f> Check<'f> {
 
     /// Every flow may be entered from outside (a number, a queue's overflow); a step only from a flow.
     fn unreachable(&mut self) {
+        if !self.flows.unread.is_empty() {
+            return;
+        }
         let starts = self.flows.flows.iter();
         let starts = starts.filter_map(|(name, flow)| Some((&**name, flow.step_named(&flow.start.name)?)));
         let reached = self.reach(starts.collect(), |ways| ways.all.clone());

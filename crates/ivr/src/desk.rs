@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use base::{Duration, Instant, Pii};
 
-use crate::io::{Dequeue, HangupReason, LeftQueue, Name, Output, Timer, Token};
+use crate::io::{Dequeue, HangupReason, LeftQueue, Name, Output, Timer, Token, WayOut};
 use crate::say::Language;
 use crate::vars::Vars;
 use crate::words::{Named, Target, To, Words, after_ms};
@@ -27,7 +27,9 @@ pub(crate) enum Event {
     /// Its `Hook` came back; the values are variables already.
     Hooked { fine: bool },
     /// The expected wait is known (`${wait}`), or not.
-    Expected { known: bool },
+    Expected { wait: Told },
+    /// He may choose something else.
+    WayOut(WayOut),
     /// The call left its queue.
     Left(LeftQueue),
     /// Its `Transfer` failed.
@@ -36,6 +38,14 @@ pub(crate) enum Event {
     Recorded { length_ms: Option<u32> },
     /// Its `Callback` was taken, or not.
     CallbackDone { taken: bool },
+}
+
+/// What may be said of the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Known,
+    Unknown,
+    Nothing,
 }
 
 /// Never which key.

@@ -39,6 +39,8 @@ pub struct Vocabulary {
 pub struct Flows {
     pub(crate) flows: BTreeMap<Name, Flow>,
     pub(crate) entries: BTreeMap<Name, Entry>,
+    /// Text of the parts that could not be read or have mistakes: what they speak of may exist.
+    pub(crate) unread: Vec<Box<str>>,
 }
 
 /// How many: an interpreter's `Debug` should fit on a page.
@@ -90,6 +92,13 @@ impl Flows {
     /// # Errors
     /// Every mistake found, in the order of the files.
     pub fn parse(sources: &[Source<'_>]) -> Result<Flows, Vec<Finding>> {
+        let (flows, findings) = Self::read(sources);
+        if findings.is_empty() { Ok(flows) } else { Err(findings) }
+    }
+
+    /// Reads what can be read, with every mistake of the rest: so that [`Flows::check`] can hold the readable parts
+    /// against each other in the same round. Flows read with a mistake are not to be run.
+    pub fn read(sources: &[Source<'_>]) -> (Flows, Vec<Finding>) {
         parse::flows(sources)
     }
 
@@ -103,6 +112,12 @@ impl Flows {
     pub fn entry(&self, number: &str, tier: &str) -> Option<&Name> {
         let entry = self.entries.get(number)?;
         entry.tiers.get(tier).or(entry.any.as_ref()).map(|flow| &flow.name)
+    }
+
+    /// Whether `name` may exist in a part that could not be read: that it is missing is then no second mistake.
+    pub fn may_have(&self, name: &str) -> bool {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        self.unread.iter().any(|text| text.split(|c| !is_word(c)).any(|word| word == name))
     }
 
     /// Whether a flow of this name exists.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use base::Instant;
 
-use crate::desk::{At, Desk, Event, Next};
+use crate::desk::{At, Desk, Event, Next, Told};
 use crate::flows::{Flows, Step};
-use crate::io::{Dequeue, HangupReason, HookFailure, Input, LeftQueue, Name, Output, Timer};
+use crate::io::{Dequeue, HangupReason, HookFailure, Input, LeftQueue, Name, Output, Timer, Wait};
 use crate::vars::{Caller, Vars};
 use crate::verb::{Run, Verb};
 use crate::words::To;
@@ -71,10 +71,16 @@ impl Interpreter {
             // An answer to an old question.
             Input::HookDone { .. } | Input::RecordDone { .. } | Input::CallbackDone { .. } => {}
             Input::Expected { wait, position } => {
-                self.desk.vars.set("wait", &wait.map_or(String::new(), |wait| wait.as_secs().to_string()));
+                let (seconds, told) = match wait {
+                    Wait::Within(wait) => (wait.as_secs().to_string(), Told::Known),
+                    Wait::Untold => (String::new(), Told::Nothing),
+                    Wait::Unknown => (String::new(), Told::Unknown),
+                };
+                self.desk.vars.set("wait", &seconds);
                 self.desk.vars.set("position", &position.map_or(String::new(), |place| place.to_string()));
-                self.hear(Some(Event::Expected { known: wait.is_some() }));
+                self.hear(Some(Event::Expected { wait: told }));
             }
+            Input::WayOut(way) => self.hear(Some(Event::WayOut(way))),
             Input::QueueLeft { why, flow } => self.queue_left(why, flow.as_deref()),
             Input::AgentAnswered { number } => self.agent_answered(&number),
             Input::Requeued => self.requeued(),

@@ -59,11 +59,13 @@ pub enum Input {
     },
     /// Answer to [`Output::AskWait`], as known now.
     Expected {
-        /// Expected wait; `None` when it cannot be known.
-        wait: Option<Duration>,
+        /// What may be said of the wait.
+        wait: Wait,
         /// Place in the queue, 1 = next; `None` when not meaningful.
         position: Option<u32>,
     },
+    /// More callers than people: what a waiting caller may choose instead. He keeps his place meanwhile.
+    WayOut(WayOut),
     /// The call left its queue without an agent. The flow goes on.
     QueueLeft {
         /// Why.
@@ -112,6 +114,7 @@ impl fmt::Debug for Input {
                 write!(f, "HookDone({}, {:?})", token.0, result.as_ref().map(Vec::len))
             }
             Input::Expected { wait, position } => write!(f, "Expected({wait:?}, {position:?})"),
+            Input::WayOut(way) => write!(f, "{way:?}"),
             Input::QueueLeft { why, flow } => write!(f, "QueueLeft({why:?}, {flow:?})"),
             Input::AgentAnswered { number } => write!(f, "AgentAnswered({number})"),
             Input::Requeued => f.write_str("Requeued"),
@@ -176,6 +179,10 @@ pub enum Output {
         number: Pii<String>,
         /// Whose people call back.
         queue: Name,
+        /// What it is about.
+        kind: CallbackKind,
+        /// Not before this time of day, minutes after midnight.
+        not_before_min: Option<u16>,
     },
     /// Give the caller to somebody else. The call leaves its queue first.
     Transfer {
@@ -226,6 +233,30 @@ pub enum Output {
     },
 }
 
+/// What may be said of a caller's wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// He will be answered within this.
+    Within(Duration),
+    /// Nothing now: it is short, or no shorter than what he was told.
+    Untold,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// What a caller may choose instead of waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WayOut {
+    /// A callback that keeps his place.
+    pub callback: bool,
+    /// Self-service.
+    pub self_service: bool,
+    /// Before anything else: the line is full.
+    pub pressing: bool,
+    /// Say plainly that there are not enough people.
+    pub plainly: bool,
+}
+
 /// Entry into a queue of people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enqueue {
@@ -237,6 +268,18 @@ pub struct Enqueue {
     pub class: Class,
     /// Whether account managers A and B are tried first.
     pub managers: bool,
+}
+
+/// What a promised call is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallbackKind {
+    /// Instead of waiting.
+    #[default]
+    Callback,
+    /// Word on a complaint.
+    Complaint,
+    /// Word on a visit.
+    Visit,
 }
 
 /// Order at equal tier.

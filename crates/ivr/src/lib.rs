@@ -10,7 +10,6 @@ mod desk;
 mod flows;
 mod interpreter;
 mod io;
-mod nearest;
 mod parse;
 mod read;
 pub mod say;
@@ -21,7 +20,7 @@ mod words;
 pub use flows::{Checked, Flows, Source, Vocabulary};
 pub use interpreter::{Interpreter, STEPS_WITHOUT_INPUT_MAX};
 pub use io::{
-    Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, Items, LeftQueue, Name, Output, Timer, Token,
-    TransferTo,
+    CallbackKind, Class, Dequeue, Enqueue, HangupReason, HookFailure, Input, Items, LeftQueue, Name, Output,
+    Timer, Token, TransferTo, Wait, WayOut,
 };
 pub use vars::{BUILT_IN, Caller, LocalTime, VALUE_BYTES_MAX, VARIABLES_MAX, Vars};

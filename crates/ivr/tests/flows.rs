@@ -24,20 +24,24 @@ fn script(text: &str) -> Script {
     Script::at(&Arc::new(good(text)), "f", &caller("gold", "en", false))
 }
 
-/// What is wrong with `text`, as it is printed.
-fn wrong(text: &str) -> Vec<String> {
+fn vocabulary() -> Vocabulary {
     let set = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
     let voice = |language: Language| {
         let mut names = set(&["hello", "music", "agent-before", "agent-after"]);
         names.extend(say::pieces(language).into_iter().map(str::to_owned));
         (language.word().to_owned(), names)
     };
-    let vocabulary = Vocabulary {
+    Vocabulary {
         prompts: Language::ALL.iter().map(|language| voice(*language)).collect(),
         queues: set(&["vip"]),
         skills: set(&["fault"]),
         tiers: set(&["gold", "silver"]),
-    };
+    }
+}
+
+/// What is wrong with `text`, as it is printed.
+fn wrong(text: &str) -> Vec<String> {
+    let vocabulary = vocabulary();
     let findings = match parse(text) {
         Ok(flows) => {
             let checked = flows.check(&vocabulary);
@@ -98,22 +102,69 @@ overflow = "b"
     assert_eq!(
         wrong(text),
         [
-            "f.toml:3: a flow has no key `strat`; did you mean `start`?",
+            "f.toml:3: unknown key `strat`; did you mean `start`?",
             "f.toml:5: step `a`: there is no verb `manu`; did you mean `menu`?",
             "f.toml:6: `default` is missing",
-            "f.toml:9: `1` must be a text that is not empty",
             "f.toml:9: `11` is not a key of a telephone: 0-9, \"*\", \"#\", A-D",
-            "f.toml:10: `timeout_ms` must be a whole number from 500 to 60000",
-            "f.toml:11: menu has no key `retrys`; did you mean `retries`?",
+            "f.toml:9: `1` must be a text that is not empty",
+            "f.toml:10: `timeout_ms` is 1, not within 500 to 60000",
+            "f.toml:11: unknown key `retrys`; did you mean `retries`?",
             "f.toml:12: `next` is missing",
-            "f.toml:14: nothing is spoken as `amout`; did you mean `amount`?",
             "f.toml:14: a variable is written ${name}: letters, digits and _",
-            "f.toml:15: `barge_in` must be true or false",
+            "f.toml:14: nothing is spoken as `amout`; did you mean `amount`?",
+            "f.toml:15: `barge_in` must be true or false, not string",
             "f.toml:19: `class` cannot be `complain`; did you mean `complaint`?",
             "f.toml:20: the level of `fault` must be from 1 to 10",
             "f.toml:22: a flow file has no table `entri`; did you mean `entry`?",
         ]
     );
+}
+
+#[test]
+fn what_can_be_read_is_held_against_each_other_in_the_same_round() {
+    let broken = r#"[flow.lost]
+start = "a"
+[flow.lost.step.a]
+verb = "menuu"
+keys = { 1 = "b" }
+into = "written-by-a-broken-step"
+[flow.lost.step.b]
+verb = "play
+prompts = "hello"
+next = "c"
+[flow.lost.step.c]
+verb = "play"
+prompts = "hallo"
+next = "a"
+[flow.lost.step.d]
+verb = "play"
+prompts = "hello"
+next = "nowhere"
+"#;
+    let other = r#"[entry.10000]
+any = "lost"
+[flow.g]
+start = "a"
+[flow.g.step.a]
+verb = "enqueue"
+queue = "vipp"
+overflow = "flow:lots"
+"#;
+    let sources = [Source { file: "a.toml", text: broken }, Source { file: "b.toml", text: other }];
+    let (flows, mut found) = Flows::read(&sources);
+    found.extend(flows.check(&vocabulary()).errors);
+    found.sort();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let expected = [
+        "a.toml:4: step `a`: there is no verb `menuu`; did you mean `menu`?",
+        "a.toml:8: invalid basic string, expected `\"`",
+        "a.toml:13: voice `en` has no prompt `hallo`; did you mean `hello`?",
+        "a.toml:13: voice `zh` has no prompt `hallo`; did you mean `hello`?",
+        "a.toml:18: flow `lost` has no step `nowhere`; known are: c, d",
+        "b.toml:7: there is no queue `vipp`; did you mean `vip`?",
+        "b.toml:8: there is no flow `lots`; did you mean `lost`?",
+    ];
+    assert_eq!(found, expected, "nothing about `a`, `b` or `lost`, which are there");
 }
 
 #[test]
@@ -472,4 +523,49 @@ fn damaged_files_never_panic() {
             flows.check(&Vocabulary::default());
         }
     }
+}
+
+const WAITING: &str = r#"
+    [flow.f]
+    start = "wait"
+    [flow.f.step.wait]
+    verb = "enqueue"
+    queue = "vip"
+    language_level = 5
+    announce = "within"
+    announce_unknown = "unknown"
+    announce_after_ms = 5000
+    comfort_every_ms = 20000
+    offer = "offer"
+    offer_self_service = "self"
+    offer_both = "both"
+    offer_plainly = "sorry"
+    keys = { 1 = "back" }
+    overflow = "back"
+    [flow.f.step.back]
+    verb = "hangup"
+"#;
+
+#[test]
+fn a_waiting_caller_hears_what_he_may_choose_and_his_keys_choose_it() {
+    let mut script = script(WAITING);
+    script.expect(&["enqueue vip Normal managers en:5", "music en music"]);
+    script.way_out("callback").expect(&["play en offer"]);
+    script.way_out("callback self-service").expect(&[]);
+    script.done().expect(&["music en music"]);
+    script.way_out("callback self-service").expect(&["play en both"]).done().forget();
+    script.way_out("self-service plainly").expect(&["play en sorry"]).done().expect(&["play en self"]);
+    script.way_out("callback pressing").expect(&["play en offer"]);
+    script.key('1').expect(&["stop", "dequeue Hangup", "hangup done"]);
+    script.is_over();
+}
+
+#[test]
+fn what_may_not_be_said_of_the_wait_is_not_said() {
+    let mut script = script(WAITING);
+    script.forget().wait_ms(5_000).expect(&["ask wait"]);
+    script.expected_untold().expect(&[]);
+    script.wait_ms(20_000).expect(&["ask wait"]).expected_s(60).expect(&["play en within"]);
+    script.done().expect(&["music en music"]).wait_ms(20_000).expect(&["ask wait"]);
+    script.expected_unknown().expect(&["play en unknown"]);
 }

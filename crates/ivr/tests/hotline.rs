@@ -83,7 +83,7 @@ fn a_diamond_caller_who_presses_nothing_talks_to_a_person() {
     script.done().expect(&["play zh menu-diamond"]);
     script.done().expect(&[]);
     script.wait_ms(2999).expect(&[]);
-    script.wait_ms(1).expect(&["enqueue vip Normal managers", "play zh connecting-vip"]);
+    script.wait_ms(1).expect(&["enqueue vip Normal managers zh:5", "play zh connecting-vip"]);
     script.done().expect(&["music zh music"]);
     script.wait_ms(6000).expect(&["ask wait"]);
     script.expected_s(90).expect(&["play zh wait-before say-about say-liang say-minutes"]);
@@ -112,7 +112,7 @@ fn a_senior_goes_to_a_person_without_a_menu() {
     let mut script = Script::start_senior(flows(), "10000", "ordinary", "zh");
     script.expect(&["play zh greeting-senior"]);
     script.key('3').expect(&[]);
-    script.done().expect(&["enqueue general Normal managers", "play zh connecting"]);
+    script.done().expect(&["enqueue general Normal managers zh:5", "play zh connecting"]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn the_balance_is_spoken() {
     script.key('1').expect(&["stop", "play en menu-self-service"]);
     script.key('9').expect(&["stop", "set language", "play zh menu-self-service"]);
     script.key('0').expect(&["stop", "set home", "play zh crossing-to-people"]);
-    script.done().expect(&["enqueue general Normal managers", "play zh connecting"]);
+    script.done().expect(&["enqueue general Normal managers zh:5", "play zh connecting"]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_order_number_is_confirmed_and_its_progress_spoken() {
 #[test]
 fn a_waiting_caller_books_a_callback_and_keeps_his_place_until_then() {
     let mut script = Script::start(flows(), "10000", "ordinary", "en");
-    script.forget().key('0').expect(&["stop", "enqueue general Normal managers", "play en connecting"]);
+    script.forget().key('0').expect(&["stop", "enqueue general Normal managers en:5", "play en connecting"]);
     script.done().wait_ms(4000).expect(&["music en music", "ask wait"]);
     script.expected_unknown().expect(&["play en wait-unknown"]);
     script.done().expect(&["music en music"]);
@@ -249,7 +249,7 @@ fn a_complaint_is_recorded_when_nobody_is_there() {
     let mut script = Script::start(flows(), "10000", "diamond", "en");
     script.forget().key('3').expect(&[
         "stop",
-        "enqueue vip Complaint managers",
+        "enqueue vip Complaint managers en:5",
         "play en connecting-complaint",
     ]);
     // What the step says about this reason goes before what the queue does with anybody.

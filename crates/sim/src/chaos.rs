@@ -70,7 +70,11 @@ impl Chaos {
         let at = pick(world, self.classes.len());
         let Some(&fault) = self.classes.get(at) else { return };
         match fault {
-            Fault::SlowPhone | Fault::SilentPhone | Fault::Forked | Fault::LateAnswer | Fault::DoubleAnswer => {
+            Fault::SlowPhone
+            | Fault::SilentPhone
+            | Fault::Forked
+            | Fault::LateAnswer
+            | Fault::DoubleAnswer => {
                 self.spoil_phone(world, fault);
             }
             Fault::VanishRinging => self.vanish(world, Some(LineState::Ringing)),
@@ -230,7 +234,9 @@ fn pick(world: &mut World, count: usize) -> usize {
 }
 
 fn weather(world: &mut World) -> Weather {
-    let percent = |world: &mut World, below: u32| f64::from(u32::try_from(world.draw(u64::from(below))).unwrap_or(0)) / 100.0;
+    let percent = |world: &mut World, below: u32| {
+        f64::from(u32::try_from(world.draw(u64::from(below))).unwrap_or(0)) / 100.0
+    };
     Weather {
         delay: Duration::from_millis(1 + world.draw(150)),
         jitter: Duration::from_millis(world.draw(400)),

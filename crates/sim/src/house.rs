@@ -8,7 +8,9 @@ use std::sync::Arc;
 use acd::{AgentConfig, Contract, QueueConfig};
 use base::{AgentKey, Duration, Pii, QueueKey, SkillKey, TierKey, TrunkKey};
 use call::numbers::Rules;
-use call::settings::{Agent, Feature, Limits, MediaSettings, Queue, Settings, Tier, Trunk, Voices};
+use call::settings::{
+    Agent, CallbackSettings, Feature, Limits, MediaSettings, Queue, Settings, Tier, Trunk, Voices,
+};
 use media::{Codec, Prompt};
 use sip::{EndpointConfig, Listener, Protocol, TrunkConfig, UserConfig};
 
@@ -19,6 +21,7 @@ pub const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 9, 
 /// The second carrier's.
 pub const CARRIER_B: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2)), 5060);
 
+const EMERGENCY: [&str; 4] = ["110", "119", "120", "122"];
 const FLOWS: &[(&str, &str)] = &[
     ("account.toml", include_str!("../../../config/hotline/flows/account.toml")),
     ("after.toml", include_str!("../../../config/hotline/flows/after.toml")),
@@ -114,9 +117,14 @@ pub fn settings(agents: usize) -> Result<Settings, Vec<base::Finding>> {
         flows: Arc::new(flows()?),
         voices: Arc::new(voices()),
         features: features(),
-        emergency: ["110", "119", "120", "122"].map(str::to_owned).to_vec(),
+        emergency: EMERGENCY.map(str::to_owned).to_vec(),
         media: media_settings(),
         limits: limits(),
+        callbacks: CallbackSettings {
+            caller_id: "10000".to_owned(),
+            greeting: vec!["called-back".to_owned()],
+        },
+        last_agent_within: Duration::from_secs(3_600),
         utc_offset_s: 8 * 3_600,
     })
 }
@@ -172,6 +180,7 @@ fn endpoint(agents: usize) -> EndpointConfig {
         product: "usher".to_owned(),
         trunks: vec![TrunkConfig::plain(TrunkKey(0), CARRIER), TrunkConfig::plain(TrunkKey(1), CARRIER_B)],
         users: (0..agents).map(user).collect(),
+        urgent: EMERGENCY.map(str::to_owned).to_vec(),
         limits: sip::EndpointLimits { requests_per_source_per_s: 10_000, ..sip::EndpointLimits::default() },
         times: sip::Times { keepalive: Duration::ZERO, ..sip::Times::default() },
     }

@@ -141,7 +141,8 @@ fn evening(world: &mut World, open: &[Handle]) {
     // Who is still being rung may yet answer: once more.
     for _ in 0..2 {
         world.run(Duration::from_secs(40));
-        let phones: Vec<_> = world.phones.iter().map(|(address, phone)| (*address, phone.lines.len())).collect();
+        let phones: Vec<_> =
+            world.phones.iter().map(|(address, phone)| (*address, phone.lines.len())).collect();
         for (address, lines) in phones {
             for line in 0..lines {
                 world.hang_up((address, line));
@@ -152,8 +153,7 @@ fn evening(world: &mut World, open: &[Handle]) {
 }
 
 fn summary(world: &World, calls: usize) -> Summary {
-    let mut summary =
-        Summary { calls, steps: world.steps, faults: world.all_faults(), ..Summary::default() };
+    let mut summary = Summary { calls, steps: world.steps, faults: world.all_faults(), ..Summary::default() };
     for record in &world.records {
         *summary.outcomes.entry(record.outcome.word()).or_default() += 1;
         let steps = World::story(record).join(", ");

@@ -51,12 +51,7 @@ impl Trace {
                 _ => None,
             });
             let body = direction.unwrap_or(if message.body.is_empty() { "" } else { "+body" });
-            format!(
-                "{} → {}  {} [{cseq}] {call} {body}",
-                who(phones, from),
-                who(phones, to),
-                message.start
-            )
+            format!("{} → {}  {} [{cseq}] {call} {body}", who(phones, from), who(phones, to), message.start)
         });
     }
 

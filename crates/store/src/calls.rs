@@ -1,6 +1,7 @@
 //! Call records: written once each, whatever is repeated; found by time, tier, agent, outcome.
 
 use base::{CallKey, Pii, TierKey, UnixMillis};
+use call::explain::Explained;
 use call::record::{CallRecord, Outcome};
 use sqlx::QueryBuilder;
 
@@ -10,7 +11,7 @@ use crate::stored;
 
 /// Most rows that one request lists.
 pub const LIST_MAX: u32 = 1000;
-/// Rows of one INSERT: sixteen values each, below both backends' limits for bound values.
+/// Rows of one INSERT: seventeen values each, below both backends' limits for bound values.
 const ROWS_PER_INSERT: usize = 500;
 
 /// Which calls to list. Every field that is `None` lets all pass.
@@ -78,6 +79,7 @@ fn record(row: Row) -> Result<CallRecord, StoreError> {
         outcome: Outcome::from_word(&row.13).ok_or_else(unreadable("outcome"))?,
         survey: row.14.map(|score| small(score, "survey")).transpose()?,
         steps: stored::steps_from_json(&row.15).ok_or_else(unreadable("steps"))?,
+        decisions: Vec::new(),
     })
 }
 
@@ -93,7 +95,7 @@ impl Store {
             let mut transaction = pool.begin().await?;
             for chunk in records.chunks(ROWS_PER_INSERT) {
                 let mut insert = QueryBuilder::<Db>::new("INSERT INTO calls (");
-                insert.push(COLUMNS).push(") ");
+                insert.push(COLUMNS).push(", decisions) ");
                 insert.push_values(chunk, |mut row, record| {
                     row.push_bind(record.key.0.cast_signed())
                         .push_bind(clean(record.caller.reveal()))
@@ -110,7 +112,8 @@ impl Store {
                         .push_bind(signed(record.talk_ms))
                         .push_bind(record.outcome.word())
                         .push_bind(record.survey.map(i64::from))
-                        .push_bind(stored::steps_to_json(&record.steps));
+                        .push_bind(stored::steps_to_json(&record.steps))
+                        .push_bind(clean(&stored::decisions_to_json(&record.decisions)));
                 });
                 insert.push(" ON CONFLICT (key) DO NOTHING");
                 new += insert.build().execute(&mut *transaction).await?.rows_affected();
@@ -149,6 +152,40 @@ impl Store {
             query.build_query_as::<Row>().fetch_optional(pool).await?
         });
         row.map(record).transpose()
+    }
+
+    /// Why a call went to whom it went; `None` if there is no such call. Records are read without it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Unreadable`].
+    pub async fn decisions(&self, key: CallKey) -> Result<Option<Vec<Explained>>, StoreError> {
+        const SQL: &str = "SELECT decisions FROM calls WHERE key = $1";
+        let json = on!(self, reader, |pool, Db| {
+            sqlx::query_scalar::<Db, String>(SQL).bind(key.0.cast_signed()).fetch_optional(pool).await?
+        });
+        let read =
+            |json: String| stored::decisions_from_json(&json).ok_or(StoreError::Unreadable("decisions"));
+        json.map(read).transpose()
+    }
+
+    /// Customers' numbers with the agent who talked to them and when, of calls since `since`, the oldest first; the
+    /// last `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn last_agents(
+        &self,
+        since: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<(Pii<String>, String, UnixMillis)>, StoreError> {
+        const SQL: &str = "SELECT caller, agent, ended FROM calls WHERE started >= $1 AND agent IS NOT NULL \
+                           AND caller <> '' AND outcome = 'answered' ORDER BY started DESC LIMIT $2";
+        let rows = on!(self, reader, |pool, Db| {
+            let query = sqlx::query_as::<Db, (String, String, i64)>(SQL).bind(signed(since.0));
+            query.bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        let row = |(caller, agent, ended)| (Pii::new(caller), agent, UnixMillis(unsigned(ended)));
+        Ok(rows.into_iter().rev().map(row).collect())
     }
 
     /// Calls that pass `filter`, the latest first.

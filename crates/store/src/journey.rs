@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use base::UnixMillis;
+use call::explain::Explained;
 use call::record::CallRecord;
 
 use crate::callbacks::CallbackRow;
@@ -68,21 +69,23 @@ pub fn calls_table(records: &[CallRecord]) -> String {
 /// Promised callbacks as a table. The numbers are masked unless `reveal`.
 pub fn callbacks_table(rows: &[CallbackRow], reveal: bool) -> String {
     let mut out = format!(
-        "{:<18} {:<24} {:<20} {:<10} {:<12} {}\n",
-        "CALL", "PROMISED", "NUMBER", "TIER", "QUEUE", "DONE"
+        "{:<18} {:<24} {:<20} {:<10} {:<12} {:<12} {:>5} {}\n",
+        "CALLBACK", "PROMISED", "NUMBER", "TIER", "QUEUE", "STATE", "TRIED", "SINCE"
     );
-    for CallbackRow { callback, done } in rows {
+    for CallbackRow { callback, state, changed } in rows {
         let number = callback.number.reveal();
         let number = if reveal { printable(number) } else { mask_number(number) };
         let _ = writeln!(
             out,
-            "{:<18} {:<24} {:<20} {:<10} {:<12} {}",
-            callback.call.to_string(),
+            "{:<18} {:<24} {:<20} {:<10} {:<12} {:<12} {:>5} {}",
+            callback.key.to_string(),
             utc(callback.promised),
             number,
             printable(&callback.tier_name),
-            printable(callback.queue.as_deref().unwrap_or("-")),
-            done.map_or_else(|| "-".to_owned(), utc),
+            printable(if callback.queue.is_empty() { "-" } else { &callback.queue }),
+            state.word(),
+            callback.attempts,
+            utc(*changed),
         );
     }
     out
@@ -119,6 +122,29 @@ pub fn journey(record: &CallRecord, reveal: bool) -> String {
             step.what.word(),
             printable(&step.detail)
         );
+    }
+    out
+}
+
+/// Why a call went to whom it went, decision by decision.
+pub fn explanation(record: &CallRecord, decisions: &[Explained]) -> String {
+    let queue = record.queue.as_deref().unwrap_or("no queue");
+    let mut out = format!(
+        "call {}, {}, {}: {} after {} in line\n\n",
+        record.key,
+        printable(&record.tier_name),
+        printable(queue),
+        record.outcome.word(),
+        seconds(record.wait_ms)
+    );
+    if decisions.is_empty() {
+        out.push_str("No decision of the distributor was about this call.\n");
+    }
+    for decision in decisions {
+        out.push_str(
+            &decision.tell(record.key).lines().map(|line| printable(line) + "\n").collect::<String>(),
+        );
+        out.push('\n');
     }
     out
 }

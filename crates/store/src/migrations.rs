@@ -22,6 +22,12 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("migrations/0002_sqlite.sql"),
         include_str!("migrations/0002_postgres.sql"),
     ),
+    (
+        4,
+        "promises with their state, recordings, decisions",
+        include_str!("migrations/0004_sqlite.sql"),
+        include_str!("migrations/0004_postgres.sql"),
+    ),
 ];
 
 /// Applies the steps that are not applied yet.

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use base::{CallKey, Pii, Rng, Seed, TierKey, UnixMillis};
+use base::{CallKey, CallbackKey, Pii, Rng, Seed, TierKey, UnixMillis};
+use call::callback::{Callback, Terms};
 use call::directory::Customer;
-use call::message::Callback;
 use call::record::{CallRecord, Outcome, Step, StepKind};
 
 /// Tiers of the sample directory by value, with their share of the customers in percent.
@@ -102,13 +102,19 @@ pub fn write_csv(count: u32, out: impl io::Write) -> io::Result<()> {
 /// What customer `index` was promised when he did not want to wait in call `index`.
 pub fn callback(index: u32) -> Callback {
     let record = call_record(index);
+    let promised = UnixMillis(record.started.0.saturating_add(30_000));
     Callback {
+        key: CallbackKey(record.key.0),
         call: record.key,
         number: record.caller,
         tier: record.tier,
         tier_name: record.tier_name,
-        queue: record.queue,
-        promised: UnixMillis(record.started.0.saturating_add(30_000)),
+        queue: record.queue.unwrap_or_default(),
+        promised,
+        since: UnixMillis(record.started.0.saturating_add(4_020)),
+        not_before: None,
+        attempts: 0,
+        terms: Terms { kind: "callback".to_owned(), language: "zh".to_owned(), ..Terms::default() },
     }
 }
 
@@ -154,6 +160,7 @@ pub fn call_record(index: u32) -> CallRecord {
         survey: (answered && index.is_multiple_of(3))
             .then(|| 1 + u8::try_from(index % 5).unwrap_or_default()),
         steps,
+        decisions: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A call record as text: in the spool's lines and in the steps' column.
 
 use base::{CallKey, Pii, TierKey, UnixMillis};
+use call::explain::Explained;
 use call::record::{CallRecord, Outcome, Step};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ struct Stored {
     outcome: Outcome,
     survey: Option<u8>,
     steps: Vec<Step>,
+    #[serde(default)]
+    decisions: Vec<Explained>,
 }
 
 /// Appends `record` as one line of JSON, without the line's end.
@@ -45,6 +48,7 @@ pub(crate) fn to_json(record: &CallRecord, out: &mut Vec<u8>) {
         outcome: record.outcome,
         survey: record.survey,
         steps: record.steps.clone(),
+        decisions: record.decisions.clone(),
     };
     // Plain data into memory: there is nothing that can fail, and a cut line would fail its checksum.
     let _ = serde_json::to_writer(out, &stored);
@@ -70,6 +74,7 @@ pub(crate) fn from_json(line: &[u8]) -> Option<CallRecord> {
         outcome: stored.outcome,
         survey: stored.survey,
         steps: stored.steps,
+        decisions: stored.decisions,
     })
 }
 
@@ -83,5 +88,13 @@ pub(crate) fn steps_to_json(steps: &[Step]) -> String {
 }
 
 pub(crate) fn steps_from_json(json: &str) -> Option<Vec<Step>> {
+    serde_json::from_str(json).ok()
+}
+
+pub(crate) fn decisions_to_json(decisions: &[Explained]) -> String {
+    serde_json::to_string(decisions).unwrap_or_else(|_| "[]".to_owned())
+}
+
+pub(crate) fn decisions_from_json(json: &str) -> Option<Vec<Explained>> {
     serde_json::from_str(json).ok()
 }

@@ -11,6 +11,7 @@ mod backend;
 
 use backend::{Backend, Database, Folder};
 use base::{CallKey, Pii, UnixMillis};
+use call::callback::{CallbackChange, State};
 use call::record::Outcome;
 use store::{
     AgentChange, AgentRow, CallFilter, CallbackRow, ImportRules, Store, StoreError, import_csv, sample,
@@ -26,7 +27,8 @@ on_both!(
     pages_follow_each_other,
     surveys_are_totalled,
     agents_keep_their_last_state,
-    promises_are_open_until_they_are_done,
+    promises_are_open_until_they_are_over,
+    messages_are_found_by_call_and_replays_are_written_down,
     steps_can_be_asked_for_in_sql,
     data_that_no_database_takes_is_told_from_a_database_that_is_down,
     opening_twice_is_harmless,
@@ -215,26 +217,61 @@ async fn agents_keep_their_last_state(backend: Backend) {
     assert_eq!(store.agent_changes("1001", 10).await.unwrap(), [change(20, "talking"), change(10, "ready")]);
 }
 
-async fn promises_are_open_until_they_are_done(backend: Backend) {
+async fn promises_are_open_until_they_are_over(backend: Backend) {
     let Some((store, _database)) = open(backend).await else { return };
     for n in [3, 1, 2, 1] {
         store.put_callback(&sample::callback(n)).await.unwrap();
     }
     let open = store.callbacks(false, 10).await.unwrap();
-    let row = |n, done| CallbackRow { callback: sample::callback(n), done };
-    assert_eq!(open, [row(1, None), row(2, None), row(3, None)]);
+    let row = |n| {
+        let callback = sample::callback(n);
+        CallbackRow { changed: callback.promised, callback, state: State::Waiting }
+    };
+    assert_eq!(open, [row(1), row(2), row(3)]);
+    assert_eq!(store.open_callbacks(2).await.unwrap(), [row(1), row(2)]);
     let table = store::callbacks_table(&open, false);
     assert!(table.contains("138••••••01") && !table.contains("13800000001"), "{table}");
     assert!(store::callbacks_table(&open, true).contains("13800000001"));
 
-    let (call, at) = (sample::callback(2).call, UnixMillis(1_800_000_999_000));
-    assert!(store.callback_done(call, at).await.unwrap());
-    assert!(!store.callback_done(call, at).await.unwrap(), "once");
-    assert!(!store.callback_done(CallKey(99), at).await.unwrap());
+    let (key, at) = (sample::callback(2).key, UnixMillis(1_800_000_999_000));
+    let change = |at, state, attempts| CallbackChange { key, at, state, attempts, not_before: None };
+    assert!(store.change_callback(&change(at, State::Dialling, 1)).await.unwrap());
+    assert!(!store.change_callback(&change(at, State::Dialling, 1)).await.unwrap(), "written twice");
+    let tried = &store.callbacks(false, 10).await.unwrap()[1];
+    assert_eq!((tried.state, tried.callback.attempts, tried.changed), (State::Dialling, 1, at));
+    assert!(store.is_callback_open(key).await.unwrap());
+    assert!(store.change_callback(&change(at, State::Kept, 1)).await.unwrap());
+    assert!(!store.is_callback_open(key).await.unwrap());
+    assert!(!store.change_callback(&change(at, State::Waiting, 1)).await.unwrap(), "what is over stays over");
+    assert!(!store.end_callback(key, State::Done, at).await.unwrap(), "over already");
+    assert!(!store.end_callback(base::CallbackKey(99), State::Done, at).await.unwrap());
+    assert!(store.end_callback(sample::callback(3).key, State::Cancelled, at).await.unwrap());
     store.put_callback(&sample::callback(2)).await.unwrap();
-    assert_eq!(store.callbacks(false, 1).await.unwrap(), [row(1, None)]);
-    let all = store.callbacks(true, 10).await.unwrap();
-    assert_eq!(all, [row(3, None), row(2, Some(at)), row(1, None)]);
+    assert_eq!(store.callbacks(false, 10).await.unwrap(), [row(1)]);
+    let all: Vec<_> = store.callbacks(true, 10).await.unwrap().iter().map(|row| row.state).collect();
+    assert_eq!(all, [State::Cancelled, State::Kept, State::Waiting]);
+}
+
+async fn messages_are_found_by_call_and_replays_are_written_down(backend: Backend) {
+    let Some((store, _database)) = open(backend).await else { return };
+    let row = |n: u64, call| store::RecordingRow {
+        file: format!("2026-11-22/c{n:x}-complaint.wav"),
+        call,
+        name: "complaint".to_owned(),
+        at: n,
+        length_ms: 900,
+        bytes: 7_258,
+    };
+    for (n, call) in [(1, 7), (2, 8), (3, 7)] {
+        assert!(store.put_recording(&row(n, call)).await.unwrap());
+        store.put_replay("x", "reader", UnixMillis(n)).await.unwrap();
+    }
+    assert!(!store.put_recording(&row(1, 7)).await.unwrap(), "written twice");
+    assert_eq!(store.recordings(Some(CallKey(7)), 10).await.unwrap(), [row(3, 7), row(1, 7)]);
+    assert_eq!(store.recordings(None, 2).await.unwrap(), [row(3, 7), row(2, 8)]);
+    assert_eq!(store.recording(&row(2, 8).file).await.unwrap(), Some(row(2, 8)));
+    assert_eq!(store.recording("../../etc/passwd").await.unwrap(), None);
+    assert_eq!(store.replays("x").await.unwrap(), 3);
 }
 
 async fn steps_can_be_asked_for_in_sql(backend: Backend) {

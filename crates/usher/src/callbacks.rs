@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use call::callback::State;
+
 use crate::cli::{CallbacksCommand, Failure};
 use crate::config;
 use crate::serve::clock::Clock;
@@ -9,11 +11,12 @@ use crate::serve::clock::Clock;
 /// Runs the command.
 ///
 /// # Errors
-/// A call without an open callback, a database that refuses.
+/// A callback that is not open, a database that refuses.
 pub(crate) fn run(command: &CallbacksCommand) -> Result<(), Failure> {
     match command {
         CallbacksCommand::List { all, limit, reveal, config } => list(&config.config, *all, *limit, *reveal),
-        CallbacksCommand::Done { key, config } => done(&config.config, key),
+        CallbacksCommand::Done { key, config } => end(&config.config, key, State::Done),
+        CallbacksCommand::Cancel { key, config } => end(&config.config, key, State::Cancelled),
     }
 }
 
@@ -33,19 +36,16 @@ fn list(folder: &Path, all: bool, limit: u32, reveal: bool) -> Result<(), Failur
     })
 }
 
-fn done(folder: &Path, key: &str) -> Result<(), Failure> {
+fn end(folder: &Path, key: &str, state: State) -> Result<(), Failure> {
     let not_a_key =
-        |_| Failure::Usage(format!("\"{key}\" is not a call's key as `usher callbacks list` prints it"));
-    let call = key.parse().map_err(not_a_key)?;
+        |_| Failure::Usage(format!("\"{key}\" is not a callback's key as `usher callbacks list` prints it"));
+    let callback = key.parse().map_err(not_a_key)?;
     let main = config::load_main(folder).map_err(Failure::Findings)?;
     crate::block_on(async {
         let store = store::Store::open(&main.store.url).await.map_err(refused)?;
-        let found = store.callback_done(call, Clock::start().wall().epoch).await.map_err(refused)?;
+        let found =
+            store.end_callback(callback, state, Clock::start().wall().epoch).await.map_err(refused)?;
         store.close().await;
-        if found {
-            Ok(())
-        } else {
-            Err(Failure::Usage(format!("no open callback was promised in call {key}")))
-        }
+        if found { Ok(()) } else { Err(Failure::Usage(format!("there is no open callback {key}"))) }
     })
 }

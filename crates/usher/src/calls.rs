@@ -49,9 +49,7 @@ fn list(folder: &std::path::Path, filter: &store::CallFilter) -> Result<(), Fail
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 fn show(folder: &std::path::Path, key: &str, reveal: bool) -> Result<(), Failure> {
-    let not_a_key =
-        |_| Failure::Usage(format!("\"{key}\" is not a call's key as `usher calls list` prints it"));
-    let call = key.parse().map_err(not_a_key)?;
+    let call = call_key(key)?;
     let main = config::load_main(folder).map_err(Failure::Findings)?;
     crate::block_on(async {
         let refused = |error: store::StoreError| Failure::System(error.to_string());
@@ -62,4 +60,32 @@ fn show(folder: &std::path::Path, key: &str, reveal: bool) -> Result<(), Failure
         print!("{}", store::journey(&record, reveal));
         Ok(())
     })
+}
+
+/// `usher explain`: why a call went to whom it went.
+///
+/// # Errors
+/// A call that does not exist, a database that refuses.
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+pub(crate) fn explain(folder: &std::path::Path, key: &str) -> Result<(), Failure> {
+    let call = call_key(key)?;
+    let main = config::load_main(folder).map_err(Failure::Findings)?;
+    crate::block_on(async {
+        let refused = |error: store::StoreError| Failure::System(error.to_string());
+        let store = store::Store::open(&main.store.url).await.map_err(refused)?;
+        let record = store.call(call).await.map_err(refused)?;
+        let decisions = store.decisions(call).await.map_err(refused)?;
+        store.close().await;
+        let (Some(record), Some(decisions)) = (record, decisions) else {
+            return Err(Failure::Usage(format!("no call {key} is in the store")));
+        };
+        print!("{}", store::explanation(&record, &decisions));
+        Ok(())
+    })
+}
+
+fn call_key(key: &str) -> Result<base::CallKey, Failure> {
+    let not_a_key =
+        |_| Failure::Usage(format!("\"{key}\" is not a call's key as `usher calls list` prints it"));
+    key.parse().map_err(not_a_key)
 }

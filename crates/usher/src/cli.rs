@@ -30,6 +30,14 @@ enum Command {
     /// The call records.
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Why a call went to whom it went, decision by decision.
+    Explain {
+        /// The call's key, as `calls list` prints it.
+        key: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// The callbacks that callers were promised.
     #[command(subcommand)]
     Callbacks(CallbacksCommand),
@@ -121,9 +129,17 @@ pub enum CallbacksCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Note that the callbacks promised in a call are done.
+    /// Note that a callback was made by hand.
     Done {
-        /// The call's key, as `list` prints it.
+        /// The callback's key, as `list` prints it.
+        key: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Take a callback back: the customer is not called. A running switch asks the store before it dials.
+    Cancel {
+        /// The callback's key, as `list` prints it.
         key: String,
         /// Which configuration.
         #[command(flatten)]
@@ -138,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => crate::config::check(&args),
         Command::Customers(command) => crate::customers::run(&command),
         Command::Calls(command) => crate::calls::run(&command),
+        Command::Explain { key, config } => crate::calls::explain(&config.config, &key),
         Command::Callbacks(command) => crate::callbacks::run(&command),
         Command::Simulate(args) => crate::simulate::run(&args),
         Command::Staff(args) => crate::simulate::staff::run(&args),

@@ -81,11 +81,11 @@ fn all_mistakes_of_all_files_are_named_at_once() {
     for expected in [
         "usher.toml:",
         "`ports` must be two numbers",
-        "unknown key `coalesce_ms` (did you mean `coalesce_us`?)",
+        "unknown key `coalesce_ms`; did you mean `coalesce_us`?",
         "127.0.0.300",
-        "no skill is called \"vpi\" (did you mean `vip`?)",
+        "no skill is called \"vpi\"; did you mean `vip`?",
         "1001 is given to another agent too",
-        "no queue is called \"genral\" (did you mean `general`?)",
+        "no queue is called \"genral\"; did you mean `general`?",
         "is 0.99, above the target 0.98",
         "vipp",
     ] {

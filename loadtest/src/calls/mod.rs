@@ -1,6 +1,7 @@
 //! Whole calls from a trunk to agents at a given rate: with as little processor time on this side as
 //! possible, so that one processor is enough to keep the switch on another busy.
 
+mod ears;
 mod raw;
 mod register;
 
@@ -18,6 +19,7 @@ use worker::net::{ReceiveBatch, Socket, SocketOptions};
 
 use crate::demo::http::Api;
 use crate::demo::people::Agent;
+use ears::Ears;
 use raw::{Raw, session};
 
 /// A call that is not over so long after its talk should be has failed.
@@ -62,11 +64,29 @@ pub(crate) struct Signalling {
     pub(crate) ring_us: Times,
     /// From the agent's 200 to the switch's ACK.
     pub(crate) join_us: Times,
+    /// From the agent's 200 to the first packet of his that the caller hears, if voices are listened to.
+    pub(crate) caller_hears_us: Times,
+    /// From the agent's 200 to the first packet of the caller that he hears.
+    pub(crate) agent_hears_us: Times,
+    /// How long an agent was free while callers waited, from the end of his last call to the next INVITE.
+    pub(crate) idle_us: Times,
+}
+
+/// How agents and callers behave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// Calls last so long from the agent's answer; `None`: until [`Calls::hang_up_all`].
+    pub(crate) hold: Option<Duration>,
+    /// Agents let it ring for so long.
+    pub(crate) rings: Duration,
+    /// Both ends speak, and it is measured when they first hear each other.
+    pub(crate) voices: bool,
 }
 
 /// Quantiles of a time, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Times {
+    pub(crate) count: u64,
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) max: u64,
@@ -75,6 +95,7 @@ pub(crate) struct Times {
 impl Times {
     fn of(histogram: &Histogram<u64>) -> Times {
         Times {
+            count: histogram.len(),
             p50: histogram.value_at_quantile(0.5),
             p99: histogram.value_at_quantile(0.99),
             max: histogram.max(),
@@ -86,6 +107,10 @@ impl Times {
 struct Call {
     begun: Instant,
     picked_up: Option<Instant>,
+    /// The agent who is rung.
+    rung: Option<String>,
+    /// Where his voice goes.
+    remote: Option<SocketAddr>,
     /// Request line and headers of the agent's BYE, or the caller's where there is no agent.
     bye: String,
     /// The caller's end, the agent's end: over.
@@ -104,6 +129,7 @@ struct Clocks {
     answer: Histogram<u64>,
     ring: Histogram<u64>,
     join: Histogram<u64>,
+    idle: Histogram<u64>,
 }
 
 /// Both sides of all calls.
@@ -117,8 +143,13 @@ pub(crate) struct Calls {
     calls: HashMap<u64, Call>,
     by_agent: HashMap<String, u64>,
     hang_ups: VecDeque<(Instant, u64)>,
+    /// Agents who let it ring: until when, the call, and the 200 that they then send.
+    pick_ups: VecDeque<(Instant, u64, String)>,
+    /// When each agent's last call ended.
+    free_since: HashMap<String, Instant>,
     next: u64,
-    hold: Option<Duration>,
+    manner: Manner,
+    ears: Option<Ears>,
     generator: Option<Generator>,
     counts: Signalling,
     clocks: Clocks,
@@ -154,10 +185,10 @@ pub(crate) fn seat(sides: &Sides, agents: &[Agent], api: &Api) -> Result<(), Box
 }
 
 impl Calls {
-    /// Both sides. Calls last `hold` from the agent's answer, or until [`Calls::hang_up_all`].
+    /// Both sides.
     pub(crate) fn new(
         sides: Sides,
-        hold: Option<Duration>,
+        manner: Manner,
         generator: Option<Generator>,
     ) -> Result<Calls, Box<dyn Error>> {
         let options = SocketOptions { receive_buffer_bytes: Some(0), ..SocketOptions::default() };
@@ -176,11 +207,19 @@ impl Calls {
             calls: HashMap::new(),
             by_agent: HashMap::new(),
             hang_ups: VecDeque::new(),
+            pick_ups: VecDeque::new(),
+            free_since: HashMap::new(),
             next: 1,
-            hold,
+            ears: if manner.voices { Some(Ears::new()?) } else { None },
+            manner,
             generator,
             counts: Signalling::default(),
-            clocks: Clocks { answer: histogram()?, ring: histogram()?, join: histogram()? },
+            clocks: Clocks {
+                answer: histogram()?,
+                ring: histogram()?,
+                join: histogram()?,
+                idle: histogram()?,
+            },
             text: String::new(),
         })
     }
@@ -213,6 +252,32 @@ impl Calls {
         }
     }
 
+    /// Keeps `live` calls going, a new one for each that ends, until `count` have begun and all are over.
+    pub(crate) fn run_closed(&mut self, count: u64, live: usize) -> Result<(), Box<dyn Error>> {
+        let (first, mut batch) = (self.counts.begun, ReceiveBatch::default());
+        let mut quiet_since = Instant::now();
+        loop {
+            let now = Instant::now();
+            let mut busy = false;
+            // Not all of the first at once: a carrier's trunk takes so many a second.
+            if self.calls.len() < live && self.counts.begun - first < count {
+                self.begin(now)?;
+                busy = true;
+            }
+            busy |= self.work(now, &mut batch)?;
+            if busy {
+                quiet_since = now;
+            } else if self.counts.begun - first >= count && self.settled() {
+                return Ok(());
+            } else if now - quiet_since > PATIENCE {
+                self.give_up();
+                return Ok(());
+            } else {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
+    }
+
     /// Answers what comes for a while.
     pub(crate) fn stay(&mut self, time: Duration) -> Result<(), Box<dyn Error>> {
         let (end, mut batch) = (Instant::now() + time, ReceiveBatch::default());
@@ -231,7 +296,7 @@ impl Calls {
         for (n, key) in (0_u32..).zip(live) {
             self.hang_ups.push_back((now + Duration::from_secs_f64(f64::from(n) / rate), key));
         }
-        self.hold = Some(Duration::ZERO);
+        self.manner.hold = Some(Duration::ZERO);
         self.run(0, rate)
     }
 
@@ -247,16 +312,23 @@ impl Calls {
 
     /// What was measured so far.
     pub(crate) fn counts(&self) -> Signalling {
+        let hears = |end: usize| {
+            let times = self.ears.as_ref().and_then(|ears| ears.times.get(end));
+            times.map(Times::of).unwrap_or_default()
+        };
         Signalling {
             answer_us: Times::of(&self.clocks.answer),
             ring_us: Times::of(&self.clocks.ring),
             join_us: Times::of(&self.clocks.join),
+            caller_hears_us: hears(0),
+            agent_hears_us: hears(1),
+            idle_us: Times::of(&self.clocks.idle),
             ..self.counts.clone()
         }
     }
 
     fn settled(&self) -> bool {
-        match self.hold {
+        match self.manner.hold {
             Some(_) => self.calls.is_empty(),
             None => self.calls.values().all(|call| call.answered),
         }
@@ -284,6 +356,17 @@ impl Calls {
                 self.counts.odd += u64::from(done.is_none());
             }
         }
+        while let Some((at, ..)) = self.pick_ups.front()
+            && *at <= now
+        {
+            if let Some((_, key, answer)) = self.pick_ups.pop_front() {
+                self.pick_up(now, key, &answer);
+            }
+            busy = true;
+        }
+        if let Some(ears) = &mut self.ears {
+            ears.work(now, batch);
+        }
         while let Some(&(at, key)) = self.hang_ups.front() {
             if at > now {
                 break;
@@ -302,6 +385,8 @@ impl Calls {
         let mut call = Call {
             begun: now,
             picked_up: None,
+            rung: None,
+            remote: None,
             bye: String::new(),
             over: [false; 2],
             connected: false,
@@ -309,7 +394,7 @@ impl Calls {
             media: [None, None],
             here: self.silent,
         };
-        if self.generator.is_some() {
+        if self.generator.is_some() || self.ears.is_some() {
             let options = SocketOptions { receive_buffer_bytes: Some(1 << 18), ..SocketOptions::default() };
             let ends = if self.sides.listen { 1 } else { 2 };
             let lines = [self.trunk.here, self.desk.here].into_iter().take(ends);
@@ -380,7 +465,11 @@ impl Calls {
         }
         if let (Some(socket), Some(remote)) = (call.media[0].take(), raw.audio()) {
             let expect = if self.sides.listen { Expect::Voice } else { Expect::Stream(id(key, 1)) };
-            stream(self.generator.as_ref()?, id(key, 0), socket, remote, expect)?;
+            match (&mut self.ears, &self.generator) {
+                (Some(ears), _) => ears.open(now, key, 0, socket, remote),
+                (None, Some(generator)) => stream(generator, id(key, 0), socket, remote, expect)?,
+                (None, None) => {}
+            }
         }
         if self.sides.listen && !call.answered {
             call.answered = true;
@@ -435,27 +524,53 @@ impl Calls {
 
     fn agent_rung(&mut self, now: Instant, call_id: &str, raw: Raw<'_>) -> Option<()> {
         let key: u64 = raw.caller_number()?.strip_prefix("139")?.parse().ok()?;
+        let waiting = self.calls.values().filter(|call| call.connected && call.rung.is_none()).count();
         let call = self.calls.get_mut(&key)?;
         let here = self.desk.here;
         let contact = format!("Contact: <sip:agent@{here}>\r\n");
-        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session(call.here[1]));
-        self.desk.send(&self.text, self.sides.switch);
-        if call.picked_up.is_some() {
+        if call.rung.is_some() {
             return None;
         }
         let _ = self.clocks.ring.record(micros(now - call.begun));
-        call.picked_up = Some(now);
+        let agent = raw.dialled()?;
+        if let Some(since) = self.free_since.remove(agent).filter(|_| waiting > 1) {
+            let _ = self.clocks.idle.record(micros(now - since));
+        }
+        call.rung = Some(agent.to_owned());
+        call.remote = raw.audio();
         let (from, to, target) = (raw.header("From")?, raw.header("To")?, raw.contact()?);
         let _ = write!(
             call.bye,
             "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKb{key}\r\nMax-Forwards: 70\r\n\
              From: {to};tag=a{key}\r\nTo: {from}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\n"
         );
-        if let (Some(socket), Some(remote)) = (call.media[1].take(), raw.audio()) {
-            stream(self.generator.as_ref()?, id(key, 1), socket, remote, Expect::Stream(id(key, 0)))?;
-        }
         self.by_agent.insert(call_id.to_owned(), key);
+        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session(call.here[1]));
+        let answer = std::mem::take(&mut self.text);
+        if self.manner.rings.is_zero() {
+            self.pick_up(now, key, &answer);
+        } else {
+            self.pick_ups.push_back((now + self.manner.rings, key, answer));
+        }
         Some(())
+    }
+
+    /// The agent's 200.
+    fn pick_up(&mut self, now: Instant, key: u64, answer: &str) {
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.picked_up.is_none()) else { return };
+        call.picked_up = Some(now);
+        self.desk.send(answer, self.sides.switch);
+        if let (Some(socket), Some(remote)) = (call.media[1].take(), call.remote) {
+            match (&mut self.ears, &self.generator) {
+                (Some(ears), _) => ears.open(now, key, 1, socket, remote),
+                (None, Some(generator)) => {
+                    let expect = Expect::Stream(id(key, 0));
+                    self.counts.odd +=
+                        u64::from(stream(generator, id(key, 1), socket, remote, expect).is_none());
+                }
+                (None, None) => {}
+            }
+        }
     }
 
     fn agent_joined(&mut self, now: Instant, call_id: &str) -> Option<()> {
@@ -467,7 +582,7 @@ impl Calls {
         call.answered = true;
         self.counts.bridged += 1;
         let _ = self.clocks.join.record(micros(now - call.picked_up?));
-        if let Some(hold) = self.hold {
+        if let Some(hold) = self.manner.hold {
             self.hang_ups.push_back((now + hold, key));
         }
         Some(())
@@ -485,8 +600,16 @@ impl Calls {
     fn over(&mut self, key: u64, end: usize) -> Option<()> {
         let call = self.calls.get_mut(&key)?;
         *call.over.get_mut(end)? = true;
+        if end == 1
+            && let Some(agent) = &call.rung
+        {
+            self.free_since.insert(agent.clone(), Instant::now());
+        }
         if call.over == [true, true] {
             self.calls.remove(&key);
+            if let Some(ears) = &mut self.ears {
+                ears.close(key);
+            }
             self.counts.completed += 1;
             if self.by_agent.len() > 4096 && self.calls.len() * 4 < self.by_agent.len() {
                 let calls = &self.calls;

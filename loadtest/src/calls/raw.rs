@@ -35,6 +35,12 @@ impl<'a> Raw<'a> {
         Some(rest.split_once('>')?.0)
     }
 
+    /// User part of the request's URI.
+    pub(super) fn dialled(&self) -> Option<&'a str> {
+        let uri = self.0.split(' ').nth(1)?.strip_prefix("sip:")?;
+        Some(uri.split_once('@')?.0)
+    }
+
     /// User part of the URI in From.
     pub(super) fn caller_number(&self) -> Option<&'a str> {
         let (_, rest) = self.header("From")?.split_once("sip:")?;

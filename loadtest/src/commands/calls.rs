@@ -10,7 +10,7 @@ use usher_load::rtp::{Generator, Report, resident_bytes};
 use worker::net::{pin_to, raise_file_limit};
 
 use super::rtp::PaceOptions;
-use crate::calls::{Calls, Sides, Signalling, seat};
+use crate::calls::{Calls, Manner, Sides, Signalling, Times, seat};
 use crate::demo::http::Api;
 use crate::demo::people;
 use crate::process::cpu_us;
@@ -57,6 +57,16 @@ pub(crate) struct Options {
     /// How long agents talk, in milliseconds, without media.
     #[arg(long, default_value_t = 0)]
     hold_ms: u64,
+    /// How long agents let it ring, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    ring_ms: u64,
+    /// Both ends speak, and it is measured when they first hear each other after the agent's 200; without `--media`.
+    #[arg(long)]
+    voices: bool,
+    /// Keep so many calls going at a time, a new one for each that ends, instead of a rate: with more calls than
+    /// agents the rest wait, and it is measured how soon a free agent gets the next.
+    #[arg(long)]
+    live: Option<usize>,
     /// Hold all calls at a time and measure their streams for so many seconds.
     #[arg(long)]
     media: Option<u64>,
@@ -116,7 +126,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let held = options.media.or(options.keep);
     let hold = held.is_none().then(|| Duration::from_millis(options.hold_ms));
-    let mut calls = Calls::new(sides, hold, generator)?;
+    let rings = Duration::from_millis(options.ring_ms);
+    let manner = Manner { hold, rings, voices: options.voices && options.media.is_none() };
+    let mut calls = Calls::new(sides, manner, generator)?;
     let outcome = measure(options, &mut calls, held)?;
     print(&outcome);
     if let Some(path) = &options.json {
@@ -131,7 +143,10 @@ fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Ou
     let memory = || options.pid.and_then(resident_bytes);
     let cpu = || options.pid.and_then(cpu_us);
     let (before, cpu_before, start) = (memory(), cpu(), Instant::now());
-    calls.run(options.calls, options.rate)?;
+    match options.live {
+        Some(live) => calls.run_closed(options.calls, live)?,
+        None => calls.run(options.calls, options.rate)?,
+    }
     let mut seconds = start.elapsed().as_secs_f64();
     let (mut cpu_calls, mut share, mut media) = (spent(cpu_before, cpu()), None, None);
     let mut full = memory();
@@ -172,14 +187,23 @@ fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Ou
 }
 
 fn print(outcome: &Outcome) {
-    let Signalling { begun, bridged, completed, refused, stuck, odd, answer_us, ring_us, join_us } =
-        &outcome.signalling;
+    let Signalling { begun, bridged, completed, refused, stuck, odd, .. } = &outcome.signalling;
     println!("calls            begun {begun}, bridged {bridged}, completed {completed}, stuck {stuck}");
     println!("                 refused {refused:?}, repeated or odd messages {odd}");
     println!("rate             {:.1} calls/s over {:.1} s", outcome.calls_per_s, outcome.seconds);
-    for (name, times) in [("INVITE to 200", answer_us), ("INVITE to ring", ring_us), ("200 to ACK", join_us)]
-    {
-        println!("{name:<16} p50 {} µs, p99 {} µs, max {} µs", times.p50, times.p99, times.max);
+    let signalling = &outcome.signalling;
+    for (name, times) in [
+        ("INVITE to 200", signalling.answer_us),
+        ("INVITE to ring", signalling.ring_us),
+        ("200 to ACK", signalling.join_us),
+        ("caller hears", signalling.caller_hears_us),
+        ("agent hears", signalling.agent_hears_us),
+        ("agent free", signalling.idle_us),
+    ] {
+        if times.count > 0 {
+            let Times { count, p50, p99, max } = times;
+            println!("{name:<16} p50 {p50} µs, p99 {p99} µs, max {max} µs ({count})");
+        }
     }
     if let Some(us) = outcome.cpu_us_per_call {
         println!("processor        {us:.0} µs per call");

@@ -16,6 +16,7 @@ const PAGES_MAX: usize = 100;
 struct Tier {
     name: String,
     answer_rate_promised: f64,
+    answer_rate_floor: f64,
     offered: u64,
     answered: u64,
     abandoned: u64,
@@ -101,36 +102,78 @@ impl Table {
     }
 }
 
+impl Tier {
+    /// As everywhere: answered / offered; who still waits counts as not answered.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
+    fn rate(&self) -> Option<f64> {
+        (self.offered > 0).then(|| self.answered as f64 / self.offered as f64)
+    }
+
+    /// Whether the contract was kept, as far as so few calls can tell.
+    fn verdict(&self) -> &'static str {
+        let Some(rate) = self.rate() else { return "nobody called" };
+        let chance = wilson_upper(rate, self.offered);
+        if rate >= self.answer_rate_promised {
+            "promise kept"
+        } else if chance >= self.answer_rate_promised {
+            "kept, within chance"
+        } else if chance >= self.answer_rate_floor {
+            "floor kept"
+        } else {
+            "BELOW THE FLOOR"
+        }
+    }
+}
+
+/// Upper bound of Wilson's interval (95 %): the greatest rate that would not be surprised by what was seen.
+#[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
+fn wilson_upper(rate: f64, calls: u64) -> f64 {
+    const Z: f64 = 1.96;
+    let n = calls.max(1) as f64;
+    let middle = rate + Z * Z / (2.0 * n);
+    let spread = Z * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (middle + spread) / (1.0 + Z * Z / n)
+}
+
 impl Display for Table {
     #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let (offered, answered) =
+            self.0.iter().fold((0, 0), |(o, a), (tier, _)| (o + tier.offered, a + tier.answered));
         writeln!(
             out,
-            "  {:<10} {:>8} {:>9} {:>12} {:>9} {:>11} {:>10} {:>10} {:>7} {:>8}",
+            "{offered} callers asked for a person, {answered} were answered: {:.1} times as many as there was time for.\n",
+            offered as f64 / answered.max(1) as f64
+        )?;
+        writeln!(
+            out,
+            "  {:<10} {:>8} {:>9} {:>8} {:>8} {:>7}   {:<20} {:>9} {:>9} {:>9} {:>6} {:>8}",
             "tier",
             "offered",
             "answered",
-            "answer rate",
-            "promised",
+            "rate",
+            "promise",
+            "floor",
+            "verdict",
             "mean wait",
             "p95 wait",
-            "abandoned",
+            "gave up",
             "other",
             "waiting"
         )?;
         for (tier, waits) in &self.0 {
-            // As everywhere: answered / offered; who still waits counts as not answered.
-            let rate = (tier.offered > 0).then(|| tier.answered as f64 / tier.offered as f64);
             let mean = (!waits.is_empty()).then(|| waits.iter().sum::<u64>() / waits.len() as u64);
             let p95 = waits.get((waits.len() * 95).div_ceil(100).saturating_sub(1)).copied();
             writeln!(
                 out,
-                "  {:<10} {:>8} {:>9} {:>12} {:>9} {:>11} {:>10} {:>10} {:>7} {:>8}",
+                "  {:<10} {:>8} {:>9} {:>8} {:>8} {:>7}   {:<20} {:>9} {:>9} {:>9} {:>6} {:>8}",
                 tier.name,
                 tier.offered,
                 tier.answered,
-                rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
+                tier.rate().map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
                 format!("{:.0} %", tier.answer_rate_promised * 100.0),
+                format!("{:.0} %", tier.answer_rate_floor * 100.0),
+                tier.verdict(),
                 seconds(mean),
                 seconds(p95),
                 tier.abandoned,
@@ -138,11 +181,43 @@ impl Display for Table {
                 tier.waiting,
             )?;
         }
-        Ok(())
+        writeln!(
+            out,
+            "\n  other: led to a callback, self-service or another queue. Rates count who still waits as not answered."
+        )
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
 fn seconds(ms: Option<u64>) -> String {
     ms.map_or_else(|| "-".to_owned(), |ms| format!("{:.1} s", ms as f64 / 1000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tier(offered: u64, answered: u64) -> Tier {
+        Tier {
+            name: "gold".to_owned(),
+            answer_rate_promised: 0.95,
+            answer_rate_floor: 0.75,
+            offered,
+            answered,
+            abandoned: offered - answered,
+            deflected: 0,
+            overflowed: 0,
+            waiting: 0,
+        }
+    }
+
+    #[test]
+    fn a_verdict_knows_how_little_few_calls_tell() {
+        let verdicts = [(0, 0), (100, 96), (10, 9), (100, 88), (100, 60)];
+        let told = verdicts.map(|(offered, answered)| tier(offered, answered).verdict());
+        assert_eq!(
+            told,
+            ["nobody called", "promise kept", "kept, within chance", "floor kept", "BELOW THE FLOOR"]
+        );
+    }
 }

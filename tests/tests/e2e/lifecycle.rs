@@ -8,7 +8,7 @@ use tests::site::{Site, set};
 use tests::usher::Usher;
 use tests::{SOON, until, voice};
 
-use crate::people::{assert_talk, call, talk};
+use crate::people::{assert_talk, call, queued, talk, telephone};
 
 #[test]
 fn sigterm_takes_no_new_calls_and_waits_for_the_last_one() {
@@ -104,4 +104,26 @@ fn sighup_reloads_under_a_live_call_and_a_broken_folder_changes_nothing() {
     caller.finish();
     usher.terminate();
     assert!(usher.wait(Duration::from_secs(15)).success());
+}
+
+#[test]
+fn a_killed_switch_comes_back_with_registrations_and_agents_on_duty() {
+    let site = Site::new("killed");
+    let usher = Usher::start(&site);
+    let (mut agent, agent_audio) = telephone(&site, "agent-hung-up", "1009");
+    api::make_ready(&site, "1009");
+    usher.kill();
+    let usher = Usher::start(&site);
+    // Nobody registers again, nobody dials *10 again.
+    api::wait_contacts(&site, "1009", 1);
+    api::wait_agent(&site, "1009", "ready");
+    let (mut caller, audio) = queued(&site, "caller-hangs-up", "13800000001", 5060);
+    agent.wait("ringing");
+    agent.go_on();
+    agent.wait("talking");
+    assert_talk(&audio, &agent_audio);
+    caller.go_on();
+    caller.finish();
+    agent.finish();
+    usher.stop();
 }

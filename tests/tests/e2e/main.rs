@@ -10,6 +10,7 @@ mod messages;
 mod offload;
 mod people;
 mod refusals;
+mod sessions;
 mod spool;
 mod story;
 mod transport;

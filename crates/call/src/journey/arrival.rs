@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::leg::{Dialog, Farewell, Leg};
 use crate::message::Output;
 use crate::numbers::Destination;
-use crate::record::StepKind;
+use crate::record::{Outcome, StepKind};
 use crate::switch::Timer;
 use crate::trunks::Full;
 
@@ -34,8 +34,9 @@ impl Refusal {
     }
 }
 
-/// Takes an arriving INVITE. `None` if it was refused by a limit at the door: then there is a count and
-/// no record, because a flood must not fill the store; `full`: the switch has all the calls it may have.
+/// Takes an arriving INVITE. `None` if it was refused by a limit at the door: it is counted, and a trunk's call has
+/// a record as far as [`crate::settings::Limits::refused_records_per_s_max`] allows, because a flood must not fill
+/// the store; `full`: the switch has all the calls it may have.
 pub(crate) fn arrive(
     core: &mut Core,
     now: Instant,
@@ -48,8 +49,7 @@ pub(crate) fn arrive(
     let urgent = matches!(peer, Peer::Agent(_))
         && matches!(core.plan.from_agent(&invite.to_user), Destination::Emergency(_));
     if let Err(what) = admit(core, now, peer, full && !urgent) {
-        let refusal = Refusal::limit(what);
-        refuse_at_door(core, now, leg, peer, refusal);
+        refuse_at_door(core, now, key, (leg, peer), invite, Refusal::limit(what));
         return None;
     }
     let mut entry = Leg::new(key, peer, Dialog::Incoming);
@@ -83,47 +83,82 @@ fn admit(core: &mut Core, now: Instant, peer: Peer, full: bool) -> Result<(), &'
     }
 }
 
-fn refuse_at_door(core: &mut Core, now: Instant, leg: LegKey, _peer: Peer, refusal: Refusal) {
-    core.count("limited", refusal.limit.unwrap_or(""));
+fn refuse_at_door(
+    core: &mut Core,
+    now: Instant,
+    key: CallKey,
+    (leg, peer): (LegKey, Peer),
+    invite: &Invite,
+    refusal: Refusal,
+) {
+    let what = refusal.limit.unwrap_or("");
+    core.count("limited", what);
     let retry_after_s = core.settings.limits.retry_after_s;
     core.sip.reject(
         now,
         leg,
         sip::Rejection { code: refusal.code, retry_after_s: Some(retry_after_s), reason: None },
     );
+    if matches!(peer, Peer::Agent(_)) {
+        return;
+    }
+    if !core.refused_records.take(now) {
+        return core.count("refused_unrecorded", what);
+    }
+    let (mut ledger, ..) = introduce(core, now, key, peer, invite);
+    let tier = core.settings.default_tier;
+    ledger.record.tier = tier;
+    core.settings.tier_name(tier).clone_into(&mut ledger.record.tier_name);
+    ledger.step(now, StepKind::Offered, "");
+    ledger.step(now, StepKind::Ended, what);
+    core.count("calls_ended", Outcome::Refused.word());
+    core.output(Output::Record(Box::new(ledger.close(now, core.wall, Outcome::Refused))));
+}
+
+/// Who calls whom: the beginning of the call's record, the number dialled, and the caller as shown to others.
+fn introduce(
+    core: &Core,
+    now: Instant,
+    key: CallKey,
+    peer: Peer,
+    invite: &Invite,
+) -> (Ledger, Option<String>, CallerId) {
+    let settings = &core.settings;
+    let mut ledger = Ledger::new(key, now, core.wall, settings.limits.steps_max);
+    let (source, dialled, id) = match peer {
+        Peer::Trunk(trunk) => {
+            let trunk = settings.trunk(trunk);
+            let canonical = |number: &str| trunk.and_then(|trunk| trunk.inbound.apply(number));
+            // Anonymous and other words are no numbers: the caller is unknown then.
+            let shown = invite.asserted.as_ref().unwrap_or(&invite.from_user);
+            let number = Pii::new(canonical(shown.reveal()).unwrap_or_default());
+            let id = CallerId { number, name: None, hidden: invite.privacy };
+            (trunk.map(|trunk| trunk.name.clone()), canonical(&invite.to_user), id)
+        }
+        Peer::Agent(agent) => {
+            let agent = settings.agent(agent);
+            let number = agent.map(|agent| agent.number.clone());
+            let name = agent.map(|agent| Pii::new(agent.name.clone()));
+            let id = CallerId {
+                number: Pii::new(number.clone().unwrap_or_default()),
+                name,
+                hidden: invite.privacy,
+            };
+            (number, crate::numbers::dialable(&invite.to_user), id)
+        }
+    };
+    ledger.record.source = source.unwrap_or_default();
+    ledger.record.dialled = dialled.clone().unwrap_or_default();
+    if !id.hidden {
+        ledger.record.caller = id.number.clone();
+    }
+    (ledger, dialled, id)
 }
 
 impl Journey {
     fn new(core: &mut Core, now: Instant, key: CallKey, leg: LegKey, peer: Peer, invite: &Invite) -> Self {
-        let settings = core.settings.clone();
-        let mut ledger = Ledger::new(key, now, core.wall, settings.limits.steps_max);
-        let (source, dialled, id) = match peer {
-            Peer::Trunk(trunk) => {
-                let trunk = settings.trunk(trunk);
-                let canonical = |number: &str| trunk.and_then(|trunk| trunk.inbound.apply(number));
-                // Anonymous and other words are no numbers: the caller is unknown then.
-                let shown = invite.asserted.as_ref().unwrap_or(&invite.from_user);
-                let number = Pii::new(canonical(shown.reveal()).unwrap_or_default());
-                let id = CallerId { number, name: None, hidden: invite.privacy };
-                (trunk.map(|trunk| trunk.name.clone()), canonical(&invite.to_user), id)
-            }
-            Peer::Agent(agent) => {
-                let agent = settings.agent(agent);
-                let number = agent.map(|agent| agent.number.clone());
-                let name = agent.map(|agent| Pii::new(agent.name.clone()));
-                let id = CallerId {
-                    number: Pii::new(number.clone().unwrap_or_default()),
-                    name,
-                    hidden: invite.privacy,
-                };
-                (number, crate::numbers::dialable(&invite.to_user), id)
-            }
-        };
-        ledger.record.source = source.unwrap_or_default();
-        ledger.record.dialled = dialled.clone().unwrap_or_default();
-        if !id.hidden {
-            ledger.record.caller = id.number.clone();
-        }
+        let (ledger, dialled, id) = introduce(core, now, key, peer, invite);
+        let settings = &core.settings;
         let profile = Profile {
             tier: settings.default_tier,
             language: settings.default_language.clone(),
@@ -146,6 +181,8 @@ impl Journey {
             phase: Phase::Over,
             engaged: Vec::new(),
             reached: Reached::Nothing,
+            callback: None,
+            booking: None,
             ledger,
         }
     }

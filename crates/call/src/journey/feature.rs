@@ -62,6 +62,9 @@ impl Journey {
             self.reached = Reached::Service;
             return self.finish(core, now, StepKind::Ended, "confirmed", &Farewell::Normal);
         }
+        if self.lead() == super::Lead::Callback {
+            return self.greeted(core);
+        }
         self.tell_flow(core, now, ivr::Input::PlayDone { token: ivr::Token(token) });
     }
 }

@@ -7,9 +7,10 @@ use ivr::say::Language;
 use ivr::{Input, Interpreter, LocalTime, Output as Wish, TransferTo};
 
 use super::{Journey, Lead, Phase, Reached};
+use crate::callback::{Callback, Terms};
 use crate::core::Core;
 use crate::leg::Farewell;
-use crate::message::{Callback, HookRequest, Output};
+use crate::message::{HookRequest, Output};
 use crate::numbers::Destination;
 use crate::record::StepKind;
 use crate::switch::Timer;
@@ -92,10 +93,12 @@ impl Journey {
                 core.output(Output::Hook { call: self.key, token: token.0, request });
             }
             Wish::Enqueue(enqueue) => self.enqueue(core, now, &enqueue, Lead::Flow),
-            Wish::AskWait => core.output(Output::AskWait(self.key)),
+            Wish::AskWait => core.acd(acd::Input::AskWait { call: self.key }),
             Wish::Dequeue { why } => self.dequeue(core, now, why),
             Wish::Join => self.join(core, now),
-            Wish::Callback { token, number, queue } => self.callback(core, now, token, number, &queue),
+            Wish::Callback { token, number, queue, kind, not_before_min } => {
+                self.callback(core, now, token, number, (&queue, kind, not_before_min));
+            }
             Wish::Transfer { to } => self.transfer(core, now, to),
             Wish::Record { token, name, length_max } => self.record(core, now, token, &name, length_max),
             Wish::StopRecord { token } => self.stop_record(core, now, token),
@@ -146,7 +149,7 @@ impl Journey {
         now: Instant,
         token: ivr::Token,
         number: Pii<String>,
-        queue: &str,
+        (queue, kind, not_before_min): (&str, ivr::CallbackKind, Option<u16>),
     ) {
         let inbound = match self.origin {
             sip::Peer::Trunk(trunk) => core.settings.trunk(trunk).map(|trunk| trunk.inbound.clone()),
@@ -155,25 +158,44 @@ impl Journey {
         let canonical = inbound.unwrap_or_default().apply(number.reveal());
         // Only what an agent could dial can be called back.
         let outside = |number: &String| matches!(core.plan.from_agent(number), Destination::Outside { .. });
-        let taken = canonical.filter(outside);
-        let ok = taken.is_some();
-        if let Some(number) = taken {
-            if self.in_queue() {
-                self.leave_queue(core, now, acd::Deflection::Callback);
-            }
-            self.reached = Reached::Deflected;
-            self.step(core, now, StepKind::Deflected, "callback");
-            let callback = Callback {
-                call: self.key,
-                number: Pii::new(number),
-                tier: self.profile.tier,
-                tier_name: core.settings.tier_name(self.profile.tier).to_owned(),
-                queue: Some(queue.to_owned()),
-                promised: core.wall(now),
-            };
-            core.output(Output::Callback(Box::new(callback)));
+        let Some(number) = canonical.filter(outside) else {
+            return self.answer_flow(now, Input::CallbackDone { token, taken: false });
+        };
+        let promised = core.wall(now);
+        let wait = self.wait();
+        let since = wait.map_or(promised, |wait| core.wall(wait.since));
+        let settings = &core.settings;
+        let not_before =
+            not_before_min.map(|minute| next_time_of_day(promised.0, minute, settings.utc_offset_s));
+        let agent = |key: Option<base::AgentKey>| settings.agent(key?).map(|agent| agent.number.clone());
+        let terms = Terms {
+            kind: callback_kind(kind).word().to_owned(),
+            language: self.profile.language.clone(),
+            senior: self.profile.senior,
+            complaint: wait.is_some_and(|wait| wait.caller.class == acd::Class::Complaint),
+            skills: Vec::new(),
+            managers: self.profile.managers.map(agent),
+        };
+        let callback = Callback {
+            key: base::CallbackKey(core.next_key().0),
+            call: self.key,
+            number: Pii::new(number),
+            tier: self.profile.tier,
+            tier_name: core.settings.tier_name(self.profile.tier).to_owned(),
+            queue: queue.to_owned(),
+            promised,
+            since,
+            not_before,
+            attempts: 0,
+            terms,
+        };
+        if core.settings.queue_by_name(queue).is_none() {
+            core.count("callbacks_refused", "queue");
+            return self.answer_flow(now, Input::CallbackDone { token, taken: false });
         }
-        self.answer_flow(now, Input::CallbackDone { token, taken: ok });
+        // The distributor says whether it takes the promise on.
+        self.booking = Some(token);
+        core.promise(callback, false);
     }
 
     fn transfer(&mut self, core: &mut Core, now: Instant, to: TransferTo) {
@@ -217,6 +239,22 @@ impl Journey {
     }
 }
 
+const fn callback_kind(kind: ivr::CallbackKind) -> acd::CallbackKind {
+    match kind {
+        ivr::CallbackKind::Callback => acd::CallbackKind::Callback,
+        ivr::CallbackKind::Complaint => acd::CallbackKind::Complaint,
+        ivr::CallbackKind::Visit => acd::CallbackKind::Visit,
+    }
+}
+
+/// The next time after `now_ms` that local clocks show `minute` minutes after midnight.
+fn next_time_of_day(now_ms: u64, minute: u16, utc_offset_s: i32) -> u64 {
+    const DAY_S: i64 = 86_400;
+    let local_s = i64::try_from(now_ms / 1_000).unwrap_or(0).saturating_add(i64::from(utc_offset_s));
+    let ahead_s = (i64::from(minute) * 60 - local_s.rem_euclid(DAY_S)).rem_euclid(DAY_S);
+    now_ms.saturating_add(u64::try_from(ahead_s).unwrap_or(0) * 1_000)
+}
+
 /// Local time of day and day of the week.
 fn local_time(unix_ms: u64, utc_offset_s: i32) -> LocalTime {
     const DAY_S: i64 = 86_400;
@@ -239,6 +277,9 @@ mod tests {
         assert_eq!(local_time(at, 0), LocalTime { hour: 3, minute: 25, weekday: 7 });
         assert_eq!(local_time(at, 8 * 3_600), LocalTime { hour: 11, minute: 25, weekday: 7 });
         assert_eq!(local_time(at, 21 * 3_600), LocalTime { hour: 0, minute: 25, weekday: 1 });
+        let nine = next_time_of_day(at, 9 * 60, 8 * 3_600);
+        assert_eq!((nine - at, local_time(nine, 8 * 3_600).hour), (21 * 3_600_000 + 35 * 60_000, 9));
+        assert_eq!(next_time_of_day(nine, 9 * 60, 8 * 3_600), nine);
         assert_eq!(local_time(0, -3_600), LocalTime { hour: 23, minute: 0, weekday: 3 });
     }
 }

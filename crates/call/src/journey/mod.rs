@@ -10,6 +10,7 @@
 //! and leaves nothing of it behind.
 
 mod arrival;
+mod callback;
 pub(crate) mod feature;
 mod flow;
 mod outgoing;
@@ -19,12 +20,13 @@ pub(crate) mod recording;
 mod referral;
 mod talking;
 
-use base::{AgentKey, CallKey, Duration, Instant, LegKey, Pii, TierKey};
+use base::{AgentKey, CallKey, CallbackKey, Duration, Instant, LegKey, Pii, TierKey};
 use bytes::Bytes;
 use ivr::Interpreter;
 use sip::Peer;
 
 pub(crate) use arrival::arrive;
+pub(crate) use callback::call_back;
 
 use crate::core::Core;
 use crate::dial::{CallerId, Dial};
@@ -54,6 +56,8 @@ pub(crate) enum Lead {
     Transfer,
     /// Music; an agent referred him here.
     Referral,
+    /// A greeting, then music: he was called back.
+    Callback,
 }
 
 /// A place in a queue.
@@ -64,6 +68,13 @@ pub(crate) struct Wait {
     pub(crate) caller: acd::Caller,
     /// When the caller took the place.
     pub(crate) since: Instant,
+}
+
+/// An agent whose phones ring for the caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Rung {
+    pub(crate) agent: AgentKey,
+    pub(crate) dial: Dial,
 }
 
 /// Who talks to the caller.
@@ -119,6 +130,8 @@ pub(crate) enum Wish {
     Flow,
     /// An agent's who referred the caller and then left him: the caller is connected already.
     Referrer,
+    /// The distributor's: a customer is called back, and becomes the caller when he answers.
+    Back,
 }
 
 /// The state of a journey.
@@ -132,8 +145,8 @@ pub(crate) enum Phase {
     Guided,
     /// In a queue; the flow plays music and announcements.
     Waiting(Box<Wait>),
-    /// In a queue, and an agent's phones ring.
-    Presenting { wait: Box<Wait>, agent: AgentKey, dial: Box<Dial> },
+    /// In a queue, and an agent's phones ring; several agents' where they are rung together.
+    Presenting { wait: Box<Wait>, rung: Vec<Rung> },
     /// The agent picked up; his number is being spoken to the caller.
     Joining { wait: Box<Wait>, agent: AgentKey, leg: LegKey },
     /// Voices joined (or one party holds).
@@ -193,6 +206,9 @@ pub(crate) enum Reached {
     Outside,
 }
 
+/// The caller's leg of a customer who is being called back and has not answered.
+pub(crate) const NOBODY: LegKey = LegKey(u64::MAX);
+
 /// One call.
 pub(crate) struct Journey {
     pub(crate) key: CallKey,
@@ -214,6 +230,10 @@ pub(crate) struct Journey {
     /// Agents who are in this call without the distributor's doing.
     pub(crate) engaged: Vec<AgentKey>,
     pub(crate) reached: Reached,
+    /// The promise that this call keeps.
+    pub(crate) callback: Option<CallbackKey>,
+    /// The flow waits to hear whether a promise was taken on.
+    pub(crate) booking: Option<ivr::Token>,
     pub(crate) ledger: Ledger,
 }
 
@@ -304,12 +324,14 @@ impl Journey {
             return;
         }
         let waited = matches!(phase, Phase::Waiting(_) | Phase::Presenting { .. } | Phase::Joining { .. });
+        let unreached = matches!(phase, Phase::Dialling { wish: Wish::Back, .. });
         let key = self.key;
         self.let_go(core, now, phase);
         if waited {
             core.acd(acd::Input::Abandon { call: key });
             self.step(core, now, StepKind::Abandoned, "");
         }
+        self.callback_over(core, unreached);
         core.part(now, self.caller, farewell);
         for agent in core::mem::take(&mut self.engaged) {
             core.engage(now, agent, false);
@@ -328,11 +350,16 @@ impl Journey {
     /// Ends what a state holds.
     fn let_go(&mut self, core: &mut Core, now: Instant, phase: Phase) {
         match phase {
-            Phase::Presenting { mut dial, .. } | Phase::Dialling { mut dial, .. } => dial.cancel(core, now),
+            Phase::Presenting { rung, .. } => {
+                for Rung { mut dial, .. } in rung {
+                    dial.cancel(core, now, &Farewell::Normal);
+                }
+            }
+            Phase::Dialling { mut dial, .. } => dial.cancel(core, now, &Farewell::Normal),
             Phase::Joining { leg, .. } => core.part(now, leg, &Farewell::Normal),
             Phase::Talking(talk) => self.let_talk_go(core, now, &talk),
             Phase::Referring { talk, mut dial } => {
-                dial.cancel(core, now);
+                dial.cancel(core, now, &Farewell::Normal);
                 self.let_talk_go(core, now, &talk);
             }
             Phase::Identifying
@@ -358,7 +385,7 @@ impl Journey {
     fn outcome(&self, waited: bool, what: StepKind, detail: &str) -> Outcome {
         let by_caller = what == StepKind::HungUp && detail == "caller";
         if self.ledger.record.answered.is_none() && what == StepKind::Ended {
-            return Outcome::Refused;
+            return if self.callback.is_some() { Outcome::NotReached } else { Outcome::Refused };
         }
         match self.reached {
             _ if waited && by_caller => Outcome::Abandoned,

@@ -131,7 +131,7 @@ impl Journey {
     /// Nobody answered an outgoing call.
     pub(super) fn dialling_failed(&mut self, core: &mut Core, now: Instant, code: u16) {
         if let Phase::Dialling { mut dial, wish } = self.take_phase() {
-            dial.cancel(core, now);
+            dial.cancel(core, now, &Farewell::Normal);
             self.nobody_there(core, now, wish, code);
         }
     }
@@ -139,6 +139,7 @@ impl Journey {
     fn nobody_there(&mut self, core: &mut Core, now: Instant, wish: Wish, code: u16) {
         match wish {
             Wish::Own => self.refuse_with(core, now, code.clamp(400, 699)),
+            Wish::Back => self.not_reached(core, now, code),
             Wish::Flow | Wish::Referrer if self.flow.is_none() => {
                 self.finish(core, now, StepKind::Ended, "nobody-there", &Farewell::Normal);
             }
@@ -177,6 +178,9 @@ impl Journey {
     }
 
     fn connected(&mut self, core: &mut Core, now: Instant, leg: LegKey, dial: &Dial, wish: Wish) {
+        if wish == Wish::Back {
+            return self.customer_answered(core, now, leg);
+        }
         if wish == Wish::Own {
             if self.agree_with(core, leg).is_err() {
                 core.part(now, leg, &Farewell::Status(488));

@@ -4,18 +4,18 @@
 use base::{AgentKey, Duration, Instant, LegKey};
 use ivr::Input;
 
-use super::{Journey, Lead, Phase, Reached, Talk, With};
+use super::{Journey, Lead, Phase, Reached, Rung, Talk, With};
 use crate::core::Core;
 use crate::dial::{Dial, NobodyThere};
 use crate::leg::Farewell;
 use crate::record::StepKind;
 
 impl Journey {
-    /// Rings an agent for the caller.
+    /// Rings an agent for the caller; others may be rung for him already.
     pub(crate) fn present(&mut self, core: &mut Core, now: Instant, agent: AgentKey, _ring: Duration) {
         // In any other state the call has left the queue: the distributor hears that in the message
         // that crosses this one.
-        if !matches!(self.phase, Phase::Waiting(_)) {
+        if !matches!(self.phase, Phase::Waiting(_) | Phase::Presenting { .. }) {
             return;
         }
         let number = core.agent_number(agent);
@@ -23,11 +23,31 @@ impl Journey {
         let terms = self.terms(core);
         match Dial::agent(core, now, agent, terms) {
             Ok(dial) => {
-                let Phase::Waiting(wait) = self.take_phase() else { return };
-                self.put_back(Phase::Presenting { wait, agent, dial: Box::new(dial) });
+                let next = match self.take_phase() {
+                    Phase::Waiting(wait) => Phase::Presenting { wait, rung: vec![Rung { agent, dial }] },
+                    Phase::Presenting { wait, mut rung } => {
+                        rung.push(Rung { agent, dial });
+                        Phase::Presenting { wait, rung }
+                    }
+                    other => other,
+                };
+                self.put_back(next);
             }
             Err(NobodyThere(code)) => self.declined(core, now, agent, code),
         }
+    }
+
+    /// An agent's phones ring no more; who is left of those rung together rings on.
+    fn unring(&mut self, agent: AgentKey) -> Option<Dial> {
+        let Phase::Presenting { rung, .. } = &mut self.phase else { return None };
+        let at = rung.iter().position(|rung| rung.agent == agent)?;
+        let Rung { dial, .. } = rung.swap_remove(at);
+        if rung.is_empty()
+            && let Phase::Presenting { wait, .. } = self.take_phase()
+        {
+            self.put_back(Phase::Waiting(wait));
+        }
+        Some(dial)
     }
 
     /// The presentation failed; the place is kept.
@@ -52,13 +72,16 @@ impl Journey {
             acd::Withdrawal::AgentLeft => "agent-left",
             acd::Withdrawal::TooLate => "too-late",
         };
+        if let Some(mut dial) = self.unring(agent) {
+            let farewell = match why {
+                acd::Withdrawal::AnsweredElsewhere => Farewell::Elsewhere,
+                _ => Farewell::Normal,
+            };
+            dial.cancel(core, now, &farewell);
+            let number = core.agent_number(agent);
+            return self.step(core, now, StepKind::Withdrawn, &format!("{number} {word}"));
+        }
         match self.take_phase() {
-            Phase::Presenting { wait, agent: rung, mut dial } if rung == agent => {
-                dial.cancel(core, now);
-                self.put_back(Phase::Waiting(wait));
-                let number = core.agent_number(agent);
-                self.step(core, now, StepKind::Withdrawn, &format!("{number} {word}"));
-            }
             Phase::Joining { wait, agent: rung, leg } if rung == agent => {
                 core.part(now, leg, &Farewell::Normal);
                 self.enter(core, now, Phase::Waiting(wait));
@@ -84,12 +107,11 @@ impl Journey {
 
     /// One of the agent's phones failed.
     pub(super) fn presentation_failed(&mut self, core: &mut Core, now: Instant, leg: LegKey, code: u16) {
-        let Phase::Presenting { agent, dial, .. } = &mut self.phase else { return };
-        let agent = *agent;
-        if let Err(NobodyThere(code)) = dial.failed(core, now, leg, code) {
-            if let Phase::Presenting { wait, .. } = self.take_phase() {
-                self.put_back(Phase::Waiting(wait));
-            }
+        let Phase::Presenting { rung, .. } = &mut self.phase else { return };
+        let Some(rung) = rung.iter_mut().find(|rung| rung.dial.legs.contains(&leg)) else { return };
+        let agent = rung.agent;
+        if let Err(NobodyThere(code)) = rung.dial.failed(core, now, leg, code) {
+            self.unring(agent);
             self.declined(core, now, agent, code);
         }
     }
@@ -103,8 +125,23 @@ impl Journey {
             core.part(now, leg, &Farewell::Status(488));
             return self.presentation_failed(core, now, leg, 488);
         }
-        let Phase::Presenting { wait, agent, mut dial } = self.take_phase() else { return };
-        dial.won(core, now, leg);
+        let Phase::Presenting { wait, rung } = self.take_phase() else { return };
+        let mut winner = None;
+        for Rung { agent, mut dial } in rung {
+            if dial.legs.contains(&leg) {
+                dial.won(core, now, leg);
+                winner = Some(agent);
+            } else {
+                // Who was rung together with him hears at once that he was quicker (RFC 3326).
+                dial.cancel(core, now, &Farewell::Elsewhere);
+            }
+        }
+        let Some(agent) = winner else {
+            core.count("broken", "answered_unrung");
+            core.part(now, leg, &Farewell::Normal);
+            self.enter(core, now, Phase::Waiting(wait));
+            return;
+        };
         let number = core.agent_number(agent);
         core.acd(acd::Input::PickedUp { call: self.key, agent });
         self.enter(core, now, Phase::Joining { wait, agent, leg });
@@ -117,7 +154,7 @@ impl Journey {
                 self.join(core, now);
                 self.tell_flow(core, now, Input::TransferJoined);
             }
-            Lead::Flow | Lead::Referral => self.join(core, now),
+            Lead::Flow | Lead::Referral | Lead::Callback => self.join(core, now),
         }
     }
 
@@ -130,6 +167,9 @@ impl Journey {
         core.bridge(self.caller, leg);
         core.acd(acd::Input::Answered { call: self.key, agent });
         self.reached = Reached::Agent;
+        if let Some(customer) = self.customer(core) {
+            core.served.note(now, customer, agent);
+        }
         self.ledger.wait_ends(now);
         self.ledger.talk_begins(now);
         let number = core.agent_number(agent);

@@ -25,7 +25,7 @@ impl Journey {
             let left = match lead {
                 Lead::Flow => Input::QueueLeft { why: LeftQueue::Closed, flow: None },
                 Lead::Transfer => Input::TransferFailed,
-                Lead::Referral => Input::AgentHungUp,
+                Lead::Referral | Lead::Callback => Input::AgentHungUp,
             };
             return self.answer_flow(now, left);
         };
@@ -41,9 +41,9 @@ impl Journey {
             class: class_of(enqueue.class),
             senior: self.profile.senior,
             managers: if enqueue.managers { self.profile.managers } else { [None, None] },
-            last_agent: None,
+            last_agent: self.last_agent(core, now),
             since: None,
-            customer: None,
+            customer: self.customer(core),
         };
         self.take_place(core, now, Wait { lead, caller, since: now });
     }
@@ -132,6 +132,14 @@ impl Journey {
         }
     }
 
+    /// The caller's place in a queue.
+    pub(super) const fn wait(&self) -> Option<&Wait> {
+        match &self.phase {
+            Phase::Waiting(wait) | Phase::Presenting { wait, .. } | Phase::Joining { wait, .. } => Some(wait),
+            _ => None,
+        }
+    }
+
     /// Who leads the waiting caller.
     pub(super) const fn lead(&self) -> Lead {
         match &self.phase {
@@ -144,21 +152,46 @@ impl Journey {
     pub(super) fn waits_again(&mut self, core: &mut Core, now: Instant) {
         match self.lead() {
             Lead::Flow => self.tell_flow(core, now, Input::Requeued),
-            Lead::Transfer | Lead::Referral => self.hold_caller(core),
+            Lead::Transfer | Lead::Referral | Lead::Callback => self.hold_caller(core),
         }
     }
 
-    /// The distributor's estimate arrived.
-    pub(crate) fn expected(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        wait: Option<base::Duration>,
-        position: Option<u32>,
-    ) {
-        if wait.is_some() {
-            self.step(core, now, StepKind::WaitAnnounced, "");
+    /// Who the caller is, if he can be told by his number.
+    pub(super) fn customer(&self, core: &Core) -> Option<base::CustomerKey> {
+        crate::promises::customer(core.customers, self.id.number.reveal())
+    }
+
+    /// Who served him lately.
+    fn last_agent(&self, core: &Core, now: Instant) -> Option<base::AgentKey> {
+        core.served.last(now, self.customer(core)?, core.settings.last_agent_within)
+    }
+
+    /// More callers than people: he may choose something else.
+    pub(crate) fn way_is_open(&mut self, core: &mut Core, now: Instant, way: acd::WayOut) {
+        if !matches!(self.phase, Phase::Waiting(_) | Phase::Presenting { .. }) || self.lead() != Lead::Flow {
+            return;
         }
+        let word = match (way.callback, way.self_service) {
+            (true, true) => "callback or self-service",
+            (true, false) => "callback",
+            (false, _) => "self-service",
+        };
+        self.step(core, now, StepKind::WayOut, word);
+        let acd::WayOut { callback, self_service, pressing, plainly, .. } = way;
+        self.tell_flow(core, now, Input::WayOut(ivr::WayOut { callback, self_service, pressing, plainly }));
+    }
+
+    /// What the distributor says of the wait.
+    pub(crate) fn expected(&mut self, core: &mut Core, now: Instant, announcement: &acd::Announcement) {
+        let wait = match (announcement.within, announcement.mean) {
+            (Some(within), _) => {
+                self.step(core, now, StepKind::WaitAnnounced, &format!("{} s", within.as_secs()));
+                ivr::Wait::Within(within)
+            }
+            (None, Some(_)) => ivr::Wait::Untold,
+            (None, None) => ivr::Wait::Unknown,
+        };
+        let position = u32::try_from(announcement.ahead).ok().map(|ahead| ahead.saturating_add(1));
         self.tell_flow(core, now, Input::Expected { wait, position });
     }
 }

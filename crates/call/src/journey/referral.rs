@@ -7,6 +7,7 @@ use sip::ReferTarget;
 use super::{Journey, Lead, Phase, Talk, Wait, With};
 use crate::core::Core;
 use crate::dial::{Dial, NobodyThere};
+use crate::leg::Farewell;
 use crate::numbers::Destination;
 use crate::record::StepKind;
 
@@ -126,7 +127,7 @@ impl Journey {
     /// Nobody answered: the talk goes on as it was, or, if the referrer has left, the flow goes on.
     pub(super) fn referral_failed(&mut self, core: &mut Core, now: Instant, code: u16) {
         let Phase::Referring { talk, mut dial } = self.take_phase() else { return };
-        dial.cancel(core, now);
+        dial.cancel(core, now, &Farewell::Normal);
         core.sip.refer_result(now, talk.leg, code.clamp(400, 699));
         let held = talk.is_held();
         self.ledger.talk_begins(now);

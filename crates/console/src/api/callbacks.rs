@@ -1,36 +1,49 @@
-//! Callbacks that callers were promised.
+//! Callbacks that customers were promised, and what became of them.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use base::UnixMillis;
+use base::CallbackKey;
+use call::admin::Admin;
+use call::callback::State as Stage;
 use serde::{Deserialize, Serialize};
 use store::CallbackRow;
 use utoipa::{IntoParams, ToSchema};
 
-use super::calls::key;
-use super::{limit, query, reveal, shown};
+use super::{ask, key, limit, query, reveal, shown};
 use crate::auth::Granted;
 use crate::config::Scope;
-use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::error::{ApiResult, ErrorBody};
 use crate::state::Shared;
 
 /// One promise.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Callback {
+    /// Key.
+    key: String,
     /// Key of the call in which it was promised.
     call: String,
     /// The number to call, its middle masked unless revealed.
     number: String,
+    /// `callback`, `complaint` or `visit`.
+    kind: String,
     /// Tier.
     tier: String,
-    /// Queue that the caller would have waited in, if any.
+    /// Queue whose agents call, if known.
     queue: Option<String>,
     /// When it was promised, milliseconds since 1970-01-01T00:00:00Z.
     promised_ms: u64,
-    /// When it was kept; null while it is open.
-    done_ms: Option<u64>,
+    /// The next attempt is not before this.
+    not_before_ms: Option<u64>,
+    /// Attempts made.
+    attempts: u8,
+    /// `scheduled`, `waiting`, `dialling`, `reached`; or how it ended: `kept`, `called-again`, `not-reached`,
+    /// `cancelled`, `double`, `refused`, `done`.
+    #[schema(value_type = String)]
+    state: &'static str,
+    /// Since when.
+    changed_ms: u64,
 }
 
 /// Promises.
@@ -68,7 +81,7 @@ pub(crate) async fn list(
     Ok(Json(Callbacks { callbacks: rows.into_iter().map(|row| body(row, reveal)).collect() }))
 }
 
-/// Notes that the callbacks promised in a call are done.
+/// Notes that a callback was made by hand.
 #[utoipa::path(
     post, path = "/api/v1/callbacks/{key}/done", tag = "callbacks", operation_id = "finishCallback", params(("key" = String, Path)),
     responses(
@@ -82,29 +95,53 @@ pub(crate) async fn done(
     Extension(granted): Extension<Granted>,
     Path(text): Path<String>,
 ) -> ApiResult<StatusCode> {
+    end(&shared, &granted, &text, Stage::Done).await
+}
+
+/// Takes a callback back: the customer is not called.
+#[utoipa::path(
+    delete, path = "/api/v1/callbacks/{key}", tag = "callbacks", operation_id = "cancelCallback", params(("key" = String, Path)),
+    responses(
+        (status = 204, description = "Taken back"), (status = 403, description = "The scope does not allow this", body = ErrorBody),
+        (status = 404, description = "There is no such thing", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody),
+    ),
+    security(("token" = []))
+)]
+pub(crate) async fn cancel(
+    State(shared): State<Shared>,
+    Extension(granted): Extension<Granted>,
+    Path(text): Path<String>,
+) -> ApiResult<StatusCode> {
+    end(&shared, &granted, &text, Stage::Cancelled).await
+}
+
+/// Tells the switch, and the store at once, so that the next list shows it.
+async fn end(shared: &Shared, granted: &Granted, text: &str, stage: Stage) -> ApiResult<StatusCode> {
     granted.require(Scope::Write)?;
-    let key = key(&text)?;
-    tracing::info!(token = granted.name, call = %key, "callback noted as done");
-    if shared.handles.store.callback_done(key, UnixMillis(now_ms())).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::not_found("no-open-callback", "no open callback was promised in this call"))
+    let callback: CallbackKey = key(text, "callback")?;
+    tracing::info!(token = granted.name, %callback, stage = stage.word(), "callback ended by hand");
+    let known = ask(shared, Admin::EndCallback { callback, done: stage == Stage::Done }).await;
+    let written = shared.handles.store.end_callback(callback, stage, (shared.handles.clock)()).await?;
+    match known {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(_) if written => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(error),
     }
 }
 
-fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn body(row: CallbackRow, reveal: bool) -> Callback {
-    let CallbackRow { callback, done } = row;
+    let CallbackRow { callback, state, changed } = row;
     Callback {
+        key: callback.key.to_string(),
         call: callback.call.to_string(),
         number: shown(callback.number.reveal(), reveal),
+        kind: if callback.terms.kind.is_empty() { "callback".to_owned() } else { callback.terms.kind },
         tier: callback.tier_name,
-        queue: callback.queue,
+        queue: Some(callback.queue).filter(|queue| !queue.is_empty()),
         promised_ms: callback.promised.0,
-        done_ms: done.map(|at| at.0),
+        not_before_ms: callback.not_before,
+        attempts: callback.attempts,
+        state: state.word(),
+        changed_ms: changed.0,
     }
 }

@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use base::{CallKey, Pii, UnixMillis};
 use call::admin::Admin;
+use call::explain::Explained;
 use call::record::{CallRecord, Outcome};
 use call::view::CallView;
 use serde::{Deserialize, Serialize};
 use store::CallFilter;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, query, reveal, shown};
+use super::{ask, key, limit, query, reveal, shown};
 use crate::auth::Granted;
 use crate::config::Scope;
 use crate::error::{ApiError, ApiResult, ErrorBody};
@@ -75,7 +76,8 @@ pub(crate) struct EndedCall {
     wait_ms: u64,
     /// Time that voices were joined.
     talk_ms: u64,
-    /// `answered`, `abandoned`, `self-service`, `left-early`, `deflected`, `outbound`, `refused` or `failed`.
+    /// `answered`, `abandoned`, `self-service`, `left-early`, `deflected`, `outbound`, `not-reached`, `refused` or
+    /// `failed`.
     #[schema(value_type = String)]
     outcome: &'static str,
     /// Survey score, if given.
@@ -224,7 +226,7 @@ pub(crate) async fn history(
         agent: asked.agent,
         outcome: asked.outcome.map(outcome).transpose()?,
         caller: asked.caller.map(Pii::new),
-        before: asked.before.as_deref().map(key).transpose()?,
+        before: asked.before.as_deref().map(|text| key(text, "call")).transpose()?,
         limit,
     };
     let records = shared.handles.store.calls(&filter).await?;
@@ -246,7 +248,7 @@ pub(crate) async fn show(
     Path(text): Path<String>,
     parameters: Result<Query<ShowQuery>, QueryRejection>,
 ) -> ApiResult<Json<AnyCall>> {
-    let key = key(&text)?;
+    let key: CallKey = key(&text, "call")?;
     let reveal = reveal(&granted, query(parameters)?.reveal, "one call")?;
     let live_call = {
         let snapshot = shared.handles.snapshot.load();
@@ -258,6 +260,114 @@ pub(crate) async fn show(
     match shared.handles.store.call(key).await? {
         Some(record) => Ok(Json(AnyCall::Ended(ended(record, reveal, true)))),
         None => Err(ApiError::not_found("no-such-call", "there is no such call")),
+    }
+}
+
+/// Why a call went to whom it went.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Decisions {
+    /// Decisions about it, and the last ones that it lost to others, oldest first.
+    decisions: Vec<Decision>,
+}
+
+/// One decision of the distributor.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Decision {
+    /// Counts up over the process's decisions.
+    number: u64,
+    /// Milliseconds since the call's INVITE.
+    at_ms: u64,
+    /// What was decided.
+    outcome: String,
+    /// Queue.
+    queue: String,
+    /// How long the call had waited.
+    waited_ms: u64,
+    /// What made the distributor decide.
+    trigger: String,
+    /// By which rule a call was chosen.
+    policy: String,
+    /// By which rule an agent was chosen.
+    choice: String,
+    /// The first eligible call of each tier.
+    heads: Vec<DecisionHead>,
+    /// Free agents who could have taken the call.
+    free: u32,
+    /// The best of them besides the winner.
+    others: Vec<DecisionOther>,
+}
+
+/// The first eligible call of a tier.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DecisionHead {
+    /// Its key.
+    call: String,
+    /// Its tier.
+    tier: String,
+    /// How long it had waited.
+    waited_ms: u64,
+    /// What the policy made of it.
+    rank: String,
+    /// Whether it won.
+    chosen: bool,
+}
+
+/// A free agent who did not get the call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DecisionOther {
+    /// Number.
+    agent: String,
+    /// Why not.
+    why: String,
+}
+
+/// Why a call, live or ended, went to whom it went.
+#[utoipa::path(
+    get, path = "/api/v1/calls/{key}/decisions", tag = "calls", operation_id = "explainCall", params(("key" = String, Path)),
+    responses((status = 200, description = "The decisions", body = Decisions), (status = 404, description = "There is no such thing", body = ErrorBody), (status = 503, description = "The switch or the database does not answer now", body = ErrorBody)),
+    security(("token" = []))
+)]
+pub(crate) async fn decisions(
+    State(shared): State<Shared>,
+    Path(text): Path<String>,
+) -> ApiResult<Json<Decisions>> {
+    let key: CallKey = key(&text, "call")?;
+    let live = {
+        let snapshot = shared.handles.snapshot.load();
+        let call = snapshot.calls.iter().find(|call| call.key == key);
+        call.map(|call| call.decisions.iter().map(|told| decision(told)).collect::<Vec<_>>())
+    };
+    if let Some(decisions) = live {
+        return Ok(Json(Decisions { decisions }));
+    }
+    match shared.handles.store.decisions(key).await? {
+        Some(told) => Ok(Json(Decisions { decisions: told.iter().map(decision).collect() })),
+        None => Err(ApiError::not_found("no-such-call", "there is no such call")),
+    }
+}
+
+fn decision(told: &Explained) -> Decision {
+    let head = |head: &call::explain::Head| DecisionHead {
+        call: head.call.clone(),
+        tier: head.tier.clone(),
+        waited_ms: head.waited_ms,
+        rank: head.rank.clone(),
+        chosen: head.chosen,
+    };
+    let other =
+        |other: &call::explain::Other| DecisionOther { agent: other.agent.clone(), why: other.why.clone() };
+    Decision {
+        number: told.number,
+        at_ms: told.at_ms,
+        outcome: told.outcome.clone(),
+        queue: told.queue.clone(),
+        waited_ms: told.waited_ms,
+        trigger: told.trigger.clone(),
+        policy: told.policy.clone(),
+        choice: told.choice.clone(),
+        heads: told.heads.iter().map(head).collect(),
+        free: told.free,
+        others: told.others.iter().map(other).collect(),
     }
 }
 
@@ -276,14 +386,10 @@ pub(crate) async fn hang_up(
     Path(text): Path<String>,
 ) -> ApiResult<StatusCode> {
     granted.require(Scope::Write)?;
-    let key = key(&text)?;
+    let key: CallKey = key(&text, "call")?;
     tracing::info!(token = granted.name, call = %key, "asked to end a call");
     ask(&shared, Admin::Hangup(key)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) fn key(text: &str) -> ApiResult<CallKey> {
-    text.parse().map_err(|_| ApiError::bad_request("a call's key looks like c19bd3a58a000001"))
 }
 
 fn live(call: &CallView, reveal: bool) -> LiveCall {

@@ -5,6 +5,7 @@ pub(crate) mod callbacks;
 pub(crate) mod calls;
 pub(crate) mod customers;
 pub(crate) mod queues;
+pub(crate) mod recordings;
 pub(crate) mod tiers;
 pub(crate) mod trunks;
 
@@ -29,6 +30,11 @@ const SWITCH_MAX: Duration = Duration::from_secs(2);
 /// The parameters of a query, or what is wrong with them.
 fn query<T>(query: Result<Query<T>, QueryRejection>) -> ApiResult<T> {
     query.map(|Query(value)| value).map_err(|rejection| ApiError::bad_request(rejection.body_text()))
+}
+
+/// A key in a path or a query, such as a call's.
+fn key<K: core::str::FromStr>(text: &str, what: &str) -> ApiResult<K> {
+    text.parse().map_err(|_| ApiError::bad_request(format!("a {what}'s key looks like c19bd3a58a000001")))
 }
 
 /// How many rows to list.

@@ -14,6 +14,8 @@ pub(crate) struct Tier {
     name: String,
     /// Promised answer rate, 0 to 1.
     answer_rate_promised: f64,
+    /// Answer rate kept whatever the load, 0 to 1.
+    answer_rate_floor: f64,
     /// Answered of those no longer waiting, 0 to 1; null before the first.
     answer_rate: Option<f64>,
     /// Calls that entered a queue.
@@ -28,6 +30,12 @@ pub(crate) struct Tier {
     overflowed: u64,
     /// Calls waiting now.
     waiting: u64,
+    /// Of those offered, customers called back as promised.
+    called_back: u64,
+    /// Calls owed to the floor; negative: ahead; null if the policy keeps no account.
+    floor_debt: Option<f64>,
+    /// Calls owed to the target.
+    target_debt: Option<f64>,
     /// Mean wait of answered calls.
     wait_mean_ms: Option<u64>,
     /// Expected wait of a call offered now.
@@ -56,6 +64,7 @@ fn tier(tier: &call::view::TierView) -> Tier {
     Tier {
         name: tier.name.clone(),
         answer_rate_promised: tier.target,
+        answer_rate_floor: tier.floor,
         answer_rate: (decided > 0).then(|| tier.answered as f64 / decided as f64),
         offered: tier.offered,
         answered: tier.answered,
@@ -63,6 +72,9 @@ fn tier(tier: &call::view::TierView) -> Tier {
         deflected: tier.deflected,
         overflowed: tier.overflowed,
         waiting: tier.waiting,
+        called_back: tier.called_back,
+        floor_debt: tier.control.map(|control| control.floor_debt),
+        target_debt: tier.control.map(|control| control.target_debt),
         wait_mean_ms: tier.wait_ms_sum.checked_div(tier.answered),
         expected_wait_ms: tier.expected_wait_ms,
     }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::{CallKey, Pii, UnixMillis};
 use call::admin::{Admin, AdminError};
-use call::view::{AgentView, CallView, Counter, Notice, QueueView, Snapshot, TierView, TrunkView};
+use call::view::{
+    AgentView, CallView, Control, Counter, Notice, QueueView, Snapshot, TierView, TrunkView, WaitErrorView,
+};
 use console::{AdminRequest, Console, ConsoleConfig, Handles, Kind, Readiness, Sample, Token};
 use store::{Spool, SpoolConfig, Store, sample};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +32,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) shutdown: Option<oneshot::Sender<()>>,
     pub(crate) console: tokio::task::JoinHandle<()>,
-    folder: std::path::PathBuf,
+    pub(crate) folder: std::path::PathBuf,
 }
 
 impl Drop for World {
@@ -85,6 +87,8 @@ pub(crate) async fn world_with(change: impl FnOnce(&mut ConsoleConfig)) -> World
         spool: Some(spool),
         readiness: Arc::clone(&readiness),
         samples: Arc::new(samples),
+        clock: Arc::new(|| UnixMillis(1_900_000_000_000)),
+        recordings: folder.join("recordings"),
         version: "0.0.0-test",
     };
     let console = Console::bind(config, handles).await.unwrap();
@@ -124,6 +128,7 @@ async fn play_switch(mut requests: mpsc::Receiver<AdminRequest>) {
             },
             Admin::Hangup(CallKey(1)) => Ok(()),
             Admin::Hangup(_) => Err(AdminError::NoSuchCall),
+            Admin::EndCallback { .. } => Err(AdminError::NoSuchCallback),
         };
         let _ = reply.send(outcome);
     }
@@ -139,6 +144,7 @@ fn snapshot() -> Snapshot {
         queue: Some("hotline".to_owned()),
         agent: None,
         started: UnixMillis(1_800_000_000_000),
+        decisions: Vec::new(),
     };
     let agent = |number: &str, state| AgentView {
         number: number.to_owned(),
@@ -152,6 +158,11 @@ fn snapshot() -> Snapshot {
     let tier = TierView {
         name: "gold".to_owned(),
         target: 0.95,
+        floor: 0.75,
+        called_back: 1,
+        moved: 0,
+        control: Some(Control { floor_debt: -1.0, target_debt: 2.5, band: 2, ..Control::default() }),
+        wait_error: WaitErrorView { calls: 4, mean_abs_s: 3.5, bias_s: -1.0, told: 2, told_right: 2 },
         offered: 10,
         answered: 6,
         abandoned: 2,
@@ -171,6 +182,8 @@ fn snapshot() -> Snapshot {
             longest_wait_ms: 1500,
             agents_ready: 1,
             agents_logged_in: 2,
+            agents_on_duty: 2,
+            overload: 1,
         }],
         tiers: vec![tier],
         trunks: vec![TrunkView {

@@ -23,7 +23,7 @@ impl Behaviour for Branch {
     const WORD: &'static str = "branch";
     type Run = ();
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Branch {
             on: step.variable("on"),
             is: step.targets("is"),

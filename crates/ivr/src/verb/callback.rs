@@ -4,7 +4,7 @@ use base::Pii;
 
 use super::{Behaviour, Refs};
 use crate::desk::{Desk, Event, Next};
-use crate::io::{Name, Output};
+use crate::io::{CallbackKind, Name, Output};
 use crate::read::Reader;
 use crate::words::{Named, Target, Template, Words};
 
@@ -16,6 +16,7 @@ const DRIVER_LATE_MS: u32 = 2000;
 
 /// Keys: `queue`, `number` (`"${caller}"`), `offer` (reads `${callback_number}` and asks: 1 = yes, 2 = another number, any
 /// other key = no), `enter` (asks for another number, ended by `#`), `taken` (words), `timeout_ms` (5000), `retries` (2),
+/// `kind` (`callback`, `complaint`, `visit`), `not_before` (`"09:00"`: the customer is not called before that time of day),
 /// `next` (it was taken), `declined` (no, silence, or refused).
 #[derive(Debug)]
 pub(crate) struct Callback {
@@ -26,6 +27,8 @@ pub(crate) struct Callback {
     taken: Words,
     timeout_ms: u32,
     retries: u32,
+    kind: CallbackKind,
+    not_before_min: Option<u16>,
     next: Target,
     declined: Target,
     offered: Name,
@@ -57,7 +60,12 @@ impl Behaviour for Callback {
     const WORD: &'static str = "callback";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
+        let kinds = [
+            ("callback", CallbackKind::Callback),
+            ("complaint", CallbackKind::Complaint),
+            ("visit", CallbackKind::Visit),
+        ];
         Callback {
             queue: step.name("queue"),
             number: step.template_or("number", "${caller}"),
@@ -66,6 +74,8 @@ impl Behaviour for Callback {
             taken: step.words("taken"),
             timeout_ms: step.count("timeout_ms", 5000, 500..=60_000),
             retries: step.count("retries", 2, 0..=9),
+            kind: step.choice("kind", &kinds).unwrap_or_default(),
+            not_before_min: step.time_of_day("not_before"),
             next: step.target("next"),
             declined: step.target("declined"),
             offered: "callback_number".into(),
@@ -144,7 +154,13 @@ impl Callback {
         run.phase = Phase::Booking;
         let token = desk.next_token();
         desk.awaits(token);
-        desk.emit(Output::Callback { token, number: run.number.clone(), queue: self.queue.name.clone() });
+        desk.emit(Output::Callback {
+            token,
+            number: run.number.clone(),
+            queue: self.queue.name.clone(),
+            kind: self.kind,
+            not_before_min: self.not_before_min,
+        });
         desk.wait_ms(DRIVER_LATE_MS);
         Next::Stay
     }

@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::{Behaviour, Refs};
-use crate::desk::{Desk, Event, Next, Stay};
-use crate::io::{Class, Dequeue, LeftQueue, Output};
+use crate::desk::{Desk, Event, Next, Stay, Told};
+use crate::io::{Class, Dequeue, LeftQueue, Name, Output, WayOut};
 use crate::read::Reader;
 use crate::words::{Named, Target, Words};
 
-/// Keys: `queue`, `skills` (`{ fault = 3 }`), `class` (`normal`, `complaint`, `emergency`), `managers` (account managers
+/// Keys: `queue`, `skills` (`{ fault = 3 }`), `language_level` (asks for the skill named like the caller's language, `zh` or
+/// `en`, at this level; 0 = not), `class` (`normal`, `complaint`, `emergency`), `managers` (account managers
 /// first; true), `prompts` (spoken on entry), `music`, `announce` (says `${wait}` seconds), `announce_unknown`,
 /// `announce_after_ms` (4000), `comfort` (spoken before later announcements), `comfort_every_ms` (30000), `keys` (the
-/// caller keeps his place until he is served, hangs up, or a step says otherwise), `report` (tells the caller who
+/// caller keeps his place until he is served, hangs up, or a step says otherwise), `offer` (spoken when there are more callers
+/// than people and he may have a callback: name the key), `offer_self_service` (the same for self-service), `offer_both`,
+/// `offer_plainly` (spoken before any of them when not even the floors can be kept), `report` (tells the caller who
 /// answered, by `${agent}`; `[]` joins the voices at once), `overflow` with `no_agents`, `full`, `closed` instead of it
 /// where given, `after` (the agent hung up first).
 #[derive(Debug)]
 pub(crate) struct Enqueue {
     queue: Named,
     skills: Vec<(Named, u8)>,
+    language_level: u8,
     class: Class,
     managers: bool,
     prompts: Words,
@@ -28,6 +32,10 @@ pub(crate) struct Enqueue {
     comfort: Words,
     comfort_every_ms: u32,
     keys: BTreeMap<u8, Target>,
+    offer: Words,
+    offer_self_service: Words,
+    offer_both: Words,
+    offer_plainly: Words,
     report: Words,
     overflow: Target,
     no_agents: Option<Target>,
@@ -45,7 +53,9 @@ enum Hears {
     /// Music.
     Music,
     /// Comfort; then the wait.
-    Comfort { known: bool },
+    Comfort { wait: Told },
+    /// That there are too few people; then what he may choose.
+    Plainly { way: WayOut },
     /// The wait; then music.
     Wait,
 }
@@ -61,12 +71,13 @@ impl Behaviour for Enqueue {
     const WORD: &'static str = "enqueue";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         let classes =
             [("normal", Class::Normal), ("complaint", Class::Complaint), ("emergency", Class::Emergency)];
         Enqueue {
             queue: step.name("queue"),
             skills: step.levels("skills"),
+            language_level: u8::try_from(step.count("language_level", 0, 0..=10)).unwrap_or(0),
             class: step.choice("class", &classes).unwrap_or_default(),
             managers: step.flag("managers", true),
             prompts: step.words("prompts"),
@@ -77,6 +88,10 @@ impl Behaviour for Enqueue {
             comfort: step.words("comfort"),
             comfort_every_ms: step.count("comfort_every_ms", 30_000, 5000..=600_000),
             keys: step.keys("keys"),
+            offer: step.words("offer"),
+            offer_self_service: step.words("offer_self_service"),
+            offer_both: step.words("offer_both"),
+            offer_plainly: step.words("offer_plainly"),
             report: step.words_or("report", super::REPORT),
             overflow: step.target("overflow"),
             no_agents: step.target_or("no_agents"),
@@ -92,6 +107,8 @@ impl Behaviour for Enqueue {
         refs.music.push(&self.music);
         let words = [&self.prompts, &self.announce, &self.announce_unknown, &self.comfort, &self.report];
         refs.words.extend(words);
+        refs.words.extend([&self.offer, &self.offer_self_service, &self.offer_both, &self.offer_plainly]);
+        refs.speaks_languages |= self.language_level > 0;
         refs.acted.extend(self.keys.values().chain(&self.after));
         // Overflow may come at once and every time: it counts as a way without input.
         refs.silent.push(&self.overflow);
@@ -103,7 +120,8 @@ impl Behaviour for Enqueue {
             Event::Begin => self.enter(desk),
             Event::Spoken => self.spoken(run, desk),
             Event::Timeout => self.due(desk),
-            Event::Expected { known } => self.told(run, desk, known),
+            Event::Expected { wait } => self.told(run, desk, wait),
+            Event::WayOut(way) => self.way_is_open(run, desk, way),
             Event::Key(key) => return self.key(run, desk, key),
             Event::Left(why) => return Next::go(self.way_out(why)),
             _ => {}
@@ -132,9 +150,14 @@ impl Enqueue {
                 if moved {
                     desk.emit(Output::Dequeue { why: Dequeue::OtherQueue });
                 }
+                let mut skills: Vec<(Name, u8)> =
+                    self.skills.iter().map(|(skill, level)| (skill.name.clone(), *level)).collect();
+                if self.language_level > 0 {
+                    skills.push((desk.language().word().into(), self.language_level));
+                }
                 desk.emit(Output::Enqueue(crate::io::Enqueue {
                     queue: self.queue.name.clone(),
-                    skills: self.skills.iter().map(|(skill, level)| (skill.name.clone(), *level)).collect(),
+                    skills,
                     class: self.class,
                     managers: self.managers,
                 }));
@@ -145,7 +168,8 @@ impl Enqueue {
 
     fn spoken(&self, run: &mut Run, desk: &mut Desk) {
         match run.hears {
-            Hears::Comfort { known } => self.say_wait(run, desk, known),
+            Hears::Comfort { wait } => self.say_wait(run, desk, wait),
+            Hears::Plainly { way } => self.say_way(run, desk, way),
             Hears::Entry | Hears::Music | Hears::Wait => self.listen(run, desk),
         }
     }
@@ -163,21 +187,53 @@ impl Enqueue {
         desk.wait_ms(self.comfort_every_ms);
     }
 
-    fn told(&self, run: &mut Run, desk: &mut Desk, known: bool) {
+    fn told(&self, run: &mut Run, desk: &mut Desk, wait: Told) {
         if !matches!(run.hears, Hears::Music) {
             return;
         }
         run.announced = run.announced.saturating_add(1);
         if run.announced > 1 && !self.comfort.is_empty() {
-            run.hears = Hears::Comfort { known };
+            run.hears = Hears::Comfort { wait };
             desk.speak(&self.comfort, true);
         } else {
-            self.say_wait(run, desk, known);
+            self.say_wait(run, desk, wait);
         }
     }
 
-    fn say_wait(&self, run: &mut Run, desk: &mut Desk, known: bool) {
-        let words = if known { &self.announce } else { &self.announce_unknown };
+    fn say_wait(&self, run: &mut Run, desk: &mut Desk, wait: Told) {
+        let words = match wait {
+            Told::Known => &self.announce,
+            Told::Unknown => &self.announce_unknown,
+            Told::Nothing => return self.listen(run, desk),
+        };
+        if words.is_empty() {
+            return self.listen(run, desk);
+        }
+        run.hears = Hears::Wait;
+        desk.speak(words, true);
+    }
+
+    /// He may choose otherwise: what is said to him names the key, which is one of `keys`. A pressing offer
+    /// interrupts what is spoken.
+    fn way_is_open(&self, run: &mut Run, desk: &mut Desk, way: WayOut) {
+        if !way.pressing && !matches!(run.hears, Hears::Music | Hears::Entry) {
+            return;
+        }
+        if way.plainly && !self.offer_plainly.is_empty() {
+            run.hears = Hears::Plainly { way };
+            desk.speak(&self.offer_plainly, true);
+        } else {
+            self.say_way(run, desk, way);
+        }
+    }
+
+    fn say_way(&self, run: &mut Run, desk: &mut Desk, way: WayOut) {
+        let words = match (way.callback, way.self_service) {
+            (true, true) if !self.offer_both.is_empty() => &self.offer_both,
+            (true, _) => &self.offer,
+            (false, true) => &self.offer_self_service,
+            (false, false) => return self.listen(run, desk),
+        };
         if words.is_empty() {
             return self.listen(run, desk);
         }

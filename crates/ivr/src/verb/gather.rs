@@ -48,7 +48,7 @@ impl Behaviour for Gather {
     const WORD: &'static str = "gather";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         let min = step.count("min", 1, 1..=40);
         let max = step.count("max", 20.max(min), min..=40);
         let terminators = [("#", Some(b'#')), ("*", Some(b'*')), ("none", None)];

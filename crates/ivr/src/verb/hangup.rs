@@ -17,7 +17,7 @@ impl Behaviour for Hangup {
     const WORD: &'static str = "hangup";
     type Run = ();
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         let reasons = [HangupReason::Done, HangupReason::Silent, HangupReason::Closed];
         let reasons = reasons.map(|reason| (reason.word(), reason));
         Hangup {

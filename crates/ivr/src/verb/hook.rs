@@ -35,7 +35,7 @@ impl Behaviour for Hook {
     const WORD: &'static str = "hook";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Hook {
             url: step.fixed("url"),
             params: step.templates("params"),

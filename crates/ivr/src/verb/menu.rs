@@ -34,7 +34,7 @@ impl Behaviour for Menu {
     const WORD: &'static str = "menu";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Menu {
             prompts: step.needed_words("prompts"),
             keys: step.keys("keys"),

@@ -15,7 +15,7 @@ pub(crate) trait Behaviour: Debug + Sized {
     type Run: Debug + Default;
 
     /// Reads its keys; mistakes become findings.
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self;
+    fn read(step: &mut Reader<'_>) -> Self;
 
     /// Names everything it refers to.
     fn refs<'a>(&'a self, refs: &mut Refs<'a>);
@@ -39,6 +39,8 @@ pub(crate) struct Refs<'a> {
     pub(crate) music: Vec<&'a Named>,
     pub(crate) queues: Vec<&'a Named>,
     pub(crate) skills: Vec<&'a Named>,
+    /// Asks for a skill named like the caller's language.
+    pub(crate) speaks_languages: bool,
     /// Tier names that a branch compares with.
     pub(crate) tiers: Vec<(&'a Name, u32)>,
     pub(crate) templates: Vec<&'a Template>,
@@ -62,7 +64,7 @@ macro_rules! verbs {
             /// Every verb's word.
             pub(crate) const WORDS: &'static [&'static str] = &[$(<$module::$verb as Behaviour>::WORD,)*];
 
-            pub(crate) fn read(word: &str, step: &mut Reader<'_, '_, '_>) -> Option<Verb> {
+            pub(crate) fn read(word: &str, step: &mut Reader<'_>) -> Option<Verb> {
                 match word {
                     $(<$module::$verb as Behaviour>::WORD => Some(Verb::$verb(Behaviour::read(step))),)*
                     _ => None,

@@ -33,7 +33,7 @@ impl Behaviour for Record {
     const WORD: &'static str = "record";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Record {
             name: step.name("name"),
             prompts: step.words("prompts"),

@@ -18,7 +18,7 @@ impl Behaviour for Set {
     const WORD: &'static str = "set";
     type Run = ();
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Set {
             values: step.templates("values"),
             leave_queue: step.flag("leave_queue", false),

@@ -30,7 +30,7 @@ impl Behaviour for Survey {
     const WORD: &'static str = "survey";
     type Run = Run;
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         Survey {
             question: step.name_or("question", "satisfaction"),
             prompts: step.needed_words("prompts"),

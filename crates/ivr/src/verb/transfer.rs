@@ -33,7 +33,7 @@ impl Behaviour for Transfer {
     const WORD: &'static str = "transfer";
     type Run = ();
 
-    fn read(step: &mut Reader<'_, '_, '_>) -> Self {
+    fn read(step: &mut Reader<'_>) -> Self {
         let to = match (step.has("agent"), step.has("queue")) {
             (true, _) => To::Agent(step.template("agent")),
             (_, true) => To::Queue(step.name("queue")),

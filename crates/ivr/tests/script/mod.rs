@@ -78,7 +78,9 @@ impl Script {
                 }
                 Output::Enqueue(enqueue) => {
                     let managers = if enqueue.managers { " managers" } else { "" };
-                    format!("enqueue {} {:?}{managers}", enqueue.queue, enqueue.class)
+                    let skill = |(name, level): &(ivr::Name, u8)| format!(" {name}:{level}");
+                    let skills: String = enqueue.skills.iter().map(skill).collect();
+                    format!("enqueue {} {:?}{managers}{skills}", enqueue.queue, enqueue.class)
                 }
                 Output::AskWait => "ask wait".into(),
                 Output::Dequeue { why } => format!("dequeue {why:?}"),
@@ -154,11 +156,30 @@ impl Script {
     }
 
     pub fn expected_s(&mut self, seconds: u64) -> &mut Self {
-        self.tell(Input::Expected { wait: Some(Duration::from_secs(seconds)), position: Some(3) })
+        self.tell(Input::Expected {
+            wait: ivr::Wait::Within(Duration::from_secs(seconds)),
+            position: Some(3),
+        })
     }
 
     pub fn expected_unknown(&mut self) -> &mut Self {
-        self.tell(Input::Expected { wait: None, position: None })
+        self.tell(Input::Expected { wait: ivr::Wait::Unknown, position: None })
+    }
+
+    /// At overload: he may have a callback, self-service, and hear the plain truth.
+    pub fn way_out(&mut self, ways: &str) -> &mut Self {
+        let has = |word| ways.contains(word);
+        self.tell(Input::WayOut(ivr::WayOut {
+            callback: has("callback"),
+            self_service: has("self-service"),
+            pressing: has("pressing"),
+            plainly: has("plainly"),
+        }))
+    }
+
+    /// There is nothing new to say of the wait.
+    pub fn expected_untold(&mut self) -> &mut Self {
+        self.tell(Input::Expected { wait: ivr::Wait::Untold, position: Some(3) })
     }
 
     pub fn agent(&mut self, number: &str) -> &mut Self {

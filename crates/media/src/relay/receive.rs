@@ -206,7 +206,14 @@ impl Relay {
         counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
     }
 
-    fn receive_rtcp(&mut self, now: Instant, slot: Slot, channel: Channel, from: SocketAddr, packet: &mut [u8]) {
+    fn receive_rtcp(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut [u8],
+    ) {
         let counters = &mut self.counters;
         let Some(place) = self.places.get_mut(slot.index()) else { return };
         let leg = match &mut place.leg {
@@ -356,7 +363,9 @@ impl Leg {
             Dropped::Malformed => (Some(&mut self.counted.malformed), &mut counters.malformed),
             Dropped::WrongSsrc => (None, &mut counters.wrong_ssrc),
             Dropped::Stale => (None, &mut counters.stale),
-            Dropped::Refused(Refused::Malformed) => (Some(&mut self.counted.malformed), &mut counters.malformed),
+            Dropped::Refused(Refused::Malformed) => {
+                (Some(&mut self.counted.malformed), &mut counters.malformed)
+            }
             Dropped::Refused(Refused::Replayed) => (None, &mut counters.replayed),
             Dropped::Refused(Refused::Forged | Refused::Exhausted | Refused::TooManyStreams) => {
                 (None, &mut counters.forged)

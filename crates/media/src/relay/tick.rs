@@ -206,7 +206,8 @@ fn tick_leg(
                     let octets = packet.payload.len();
                     let header = leg.outgoing.event(packet.marker, payload_type, packet.timestamp, octets);
                     let wire = Wire { slot, channel: Channel::Rtp, to };
-                    let sent = secure::send(&mut leg.secure, wire, &rtp::write(&header), &packet.payload, out);
+                    let sent =
+                        secure::send(&mut leg.secure, wire, &rtp::write(&header), &packet.payload, out);
                     counters.sent(sent);
                 }
                 return ticked;

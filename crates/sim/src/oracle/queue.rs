@@ -46,8 +46,7 @@ impl QueueOracle {
     pub fn compare(&self, engine: &[Counts]) -> Option<Finding> {
         let sum = |of: fn(&Counts) -> u64| engine.iter().map(of).sum::<u64>();
         let waiting = u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
-        let ours =
-            [self.offered, self.answered, self.abandoned, self.deflected, self.overflowed, waiting];
+        let ours = [self.offered, self.answered, self.abandoned, self.deflected, self.overflowed, waiting];
         let theirs = [
             sum(|c| c.offered),
             sum(|c| c.answered),

@@ -85,9 +85,8 @@ fn times(record: &CallRecord) -> Option<String> {
     if length > ended + 1 {
         return Some("it ends after its last step".to_owned());
     }
-    (record.wait_ms + record.talk_ms > length + 1).then(|| {
-        format!("waits {} ms and talks {} ms of {length}", record.wait_ms, record.talk_ms)
-    })
+    (record.wait_ms + record.talk_ms > length + 1)
+        .then(|| format!("waits {} ms and talks {} ms of {length}", record.wait_ms, record.talk_ms))
 }
 
 fn outcome(record: &CallRecord) -> Option<String> {
@@ -98,6 +97,7 @@ fn outcome(record: &CallRecord) -> Option<String> {
         Outcome::Deflected => has(StepKind::Deflected),
         Outcome::Outbound => has(StepKind::Bridged),
         Outcome::Refused => record.answered.is_none(),
+        Outcome::NotReached => record.answered.is_none() && has(StepKind::Dialled),
         Outcome::SelfService | Outcome::LeftEarly | Outcome::Failed => true,
     };
     (!fits).then(|| format!("its outcome {} does not follow", record.outcome))

@@ -266,9 +266,8 @@ impl WireOracle {
     /// After each step: whoever said goodbye has closed his ears.
     pub fn after_step(&mut self, now: Instant, is_open: impl Fn(u16) -> bool) {
         for (call_id, tag) in core::mem::take(&mut self.just_over) {
-            let other = |(id, dialog): (&DialogId, &Dialog)| {
-                id.0 == call_id && id.1 == tag && dialog.over.is_none()
-            };
+            let other =
+                |(id, dialog): (&DialogId, &Dialog)| id.0 == call_id && id.1 == tag && dialog.over.is_none();
             if self.dialogs.iter().any(other) {
                 continue;
             }

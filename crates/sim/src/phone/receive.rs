@@ -181,7 +181,9 @@ impl Phone {
         }
         let call_id = invite.get("Call-ID");
         let others = self.lines.iter().enumerate().filter(|(other, _)| *other != id);
-        if others.filter(|(_, line)| Some(line.call_id.as_str()) == call_id).any(|(_, l)| l.state == LineState::Up)
+        if others
+            .filter(|(_, line)| Some(line.call_id.as_str()) == call_id)
+            .any(|(_, l)| l.state == LineState::Up)
         {
             self.faults.insert(Fault::Forked);
         }

@@ -29,7 +29,8 @@ impl World {
         self.now = self.now.max(at);
         self.steps += 1;
         self.wake_up();
-        if self.standstill.until.is_none() && self.local.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
+        if self.standstill.until.is_none() && self.local.poll_timeout().is_some_and(|(at, _)| at <= self.now)
+        {
             self.local.handle_timeout(self.now);
             self.drive();
         }
@@ -158,6 +159,7 @@ impl World {
                 self.keep(self.store_delay, Later::Record(record));
             }
             Output::Callback(callback) => self.callbacks.push(*callback),
+            Output::CallbackChanged(change) => self.callback_changes.push(change),
             Output::Recording(recording) => self.recordings.push(*recording),
             Output::Notice(notice) => {
                 self.trace.notice(self.now, &notice);
@@ -165,7 +167,11 @@ impl World {
                 self.notices.push(notice);
             }
             Output::Drained => self.drained = true,
-            Output::Sip(_) | Output::Acd(_) | Output::AskWait(_) => {}
+            Output::MayCall(callback) => {
+                let open = !self.taken_back.contains(&callback);
+                self.local.handle(self.now, Input::MayCall { callback, open });
+            }
+            Output::Sip(_) | Output::Acd(_) | Output::Contacts(_) => {}
         }
     }
 

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use base::{CallKey, Duration, Instant, LegKey, Pii, Rng, Seed, UnixMillis, WallClock};
+use call::callback::{Callback, CallbackChange};
 use call::directory::Customer;
-use call::message::{Callback, Recording};
+use call::message::Recording;
 use call::record::CallRecord;
 use call::view::Notice;
 use call::{Input, Local, Settings};
@@ -100,6 +101,10 @@ pub struct World {
     pub records: Vec<CallRecord>,
     /// Callbacks promised.
     pub callbacks: Vec<Callback>,
+    /// Callbacks that somebody took back in the store only.
+    pub taken_back: BTreeSet<base::CallbackKey>,
+    /// What became of them.
+    pub callback_changes: Vec<CallbackChange>,
     /// Messages that callers left.
     pub recordings: Vec<Recording>,
     /// The event stream.
@@ -162,6 +167,8 @@ impl World {
             back_end: BackEnd::Answers,
             records: Vec::new(),
             callbacks: Vec::new(),
+            callback_changes: Vec::new(),
+            taken_back: BTreeSet::new(),
             recordings: Vec::new(),
             notices: Vec::new(),
             drained: false,

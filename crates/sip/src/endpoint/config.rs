@@ -22,6 +22,9 @@ pub struct EndpointConfig {
     pub trunks: Vec<TrunkConfig>,
     /// Who may register.
     pub users: Vec<UserConfig>,
+    /// Numbers that users reach at any time, also while draining and above [`EndpointLimits::legs_max`]:
+    /// emergency numbers.
+    pub urgent: Vec<String>,
     /// Limits.
     pub limits: EndpointLimits,
     /// Protocol times.

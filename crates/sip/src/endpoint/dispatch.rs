@@ -66,9 +66,7 @@ impl Endpoint {
 
     fn in_dialog(&mut self, now: Instant, r: &mut Request<'_>) {
         let found = r.message.to_tag().and_then(unhex).and_then(|tag| self.by_tag.get(&tag).copied());
-        let Some(key) =
-            found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.holds(r.message)))
-        else {
+        let Some(key) = found.filter(|key| self.legs.get(key).is_some_and(|leg| leg.holds(r.message))) else {
             // Strangers pay for the answer.
             if self.admitted(now, r) {
                 self.refuse(r, 481);

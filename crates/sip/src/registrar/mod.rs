@@ -256,6 +256,17 @@ impl Registrar {
     }
 }
 
+/// A contact whose stream is gone: called where the phone listens, see [`Registrar::stream_closed`].
+pub(crate) fn without_stream(mut binding: Binding) -> Binding {
+    binding.flow.connection = 0;
+    if binding.flow.protocol.is_reliable()
+        && let Some(remote) = listens_at(&binding)
+    {
+        binding.flow.remote = remote;
+    }
+    binding
+}
+
 /// Where the phone of a contact takes connections: the stream came from a port that nobody listens on. Only
 /// an address that registered is believed: a Contact must not lead our connections anywhere else.
 fn listens_at(binding: &Binding) -> Option<SocketAddr> {

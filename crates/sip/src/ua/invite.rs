@@ -18,6 +18,7 @@ pub(crate) const STILL_TRYING: Duration = Duration::from_secs(60);
 
 impl Endpoint {
     pub(crate) fn on_invite(&mut self, now: Instant, r: &Request<'_>, claim: Claim) {
+        let urgent = claim == Claim::User && self.is_urgent(r);
         if self.layer.is_merged(r.merged(&self.layer), r.id) {
             self.layer.counters.dropped.merged += 1;
             return self.refuse(r, 482);
@@ -29,7 +30,7 @@ impl Endpoint {
                 None => return,
             },
         };
-        if self.legs.len() >= self.layer.config.limits.legs_max {
+        if self.legs.len() >= self.layer.config.limits.legs_max && !urgent {
             self.layer.counters.dropped.legs_full += 1;
             return self.refuse_for_now(r);
         }
@@ -38,7 +39,7 @@ impl Endpoint {
         }
         let proved = Request { tag: Some(self.layer.rng.next_u64()), ..*r };
         let r = if claim == Claim::User { &proved } else { r };
-        if self.draining {
+        if self.draining && !urgent {
             self.layer.counters.dropped.draining += 1;
             return self.refuse_for_now(r);
         }
@@ -50,6 +51,12 @@ impl Endpoint {
         }
         let Ok(replaces) = self.replaced(r.message) else { return self.refuse(r, 481) };
         self.begin_incoming(now, r, peer, replaces);
+    }
+
+    /// Whether the number dialled is one that must always be reached.
+    fn is_urgent(&self, r: &Request<'_>) -> bool {
+        let dialled = r.message.uri().and_then(|uri| uri.dialled());
+        dialled.is_some_and(|dialled| self.layer.config.urgent.contains(&dialled))
     }
 
     fn begin_incoming(&mut self, now: Instant, r: &Request<'_>, peer: Peer, replaces: Option<LegKey>) {

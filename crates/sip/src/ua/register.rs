@@ -112,6 +112,14 @@ impl Endpoint {
         for (key, at) in &outcome.set {
             self.layer.timers.set(Timer::Binding(key.0), *at);
         }
+        // Before the 200: whoever keeps contacts over a restart has this one when the phone is told so.
+        let changed = !outcome.set.is_empty() || !outcome.removed.is_empty();
+        if changed && !outcome.last {
+            self.layer.event(Event::Registered { agent, first: outcome.first });
+        }
+        if outcome.last {
+            self.layer.event(Event::Unregistered { agent });
+        }
         let mut lines = Lines::new();
         for binding in self.registrar.bindings(agent) {
             let left = binding.expires_at.since(now).as_secs();
@@ -120,12 +128,6 @@ impl Endpoint {
         }
         let tag = self.layer.rng.next_u64();
         self.answer(now, r, tag, &Answer::with(200, lines.as_bytes()));
-        if !outcome.set.is_empty() {
-            self.layer.event(Event::Registered { agent, first: outcome.first });
-        }
-        if outcome.last {
-            self.layer.event(Event::Unregistered { agent });
-        }
     }
 
     fn wish(&self, m: &Message) -> Wish {
@@ -199,6 +201,37 @@ impl Endpoint {
             });
         }
         self.layer.timers.set(Timer::Keepalive, now + interval);
+    }
+
+    /// Takes back a contact that an earlier process had: it is rung again without a new REGISTER. Its key is not
+    /// looked at. `false`: it is over, its agent is gone, or he has too many.
+    pub fn restore(&mut self, now: Instant, agent: AgentKey, contact: Binding) -> bool {
+        let left_s = contact.expires_at.since(now).as_secs();
+        if left_s == 0 || self.guard.username(agent).is_none() {
+            return false;
+        }
+        let contact = crate::registrar::without_stream(contact);
+        let registration = Registration {
+            // No REGISTER has it: the phone's next one counts as a new registration.
+            call_id: Bytes::new(),
+            cseq: 0,
+            flow: contact.flow,
+            product: contact.product,
+        };
+        let change = Change {
+            uri: contact.uri.reveal().clone(),
+            expires_s: u32::try_from(left_s).unwrap_or(u32::MAX),
+            q_milli: contact.q_milli,
+        };
+        let contacts_max = self.layer.config.limits.contacts_per_user_max;
+        let Ok(outcome) = self.registrar.apply(now, agent, &registration, &[change], contacts_max) else {
+            return false;
+        };
+        for (key, at) in &outcome.set {
+            self.layer.timers.set(Timer::Binding(key.0), *at);
+        }
+        self.layer.event(Event::Registered { agent, first: outcome.first });
+        true
     }
 
     /// Contacts to be kept over a restart, in the order of keys.

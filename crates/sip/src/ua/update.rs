@@ -27,7 +27,9 @@ impl Endpoint {
             return self.refreshed(now, r, leg, tag);
         }
         let early = match &value.state {
-            State::Incoming(incoming) => incoming.agreed && !matches!(value.reoffer, Reoffer::Received { .. }),
+            State::Incoming(incoming) => {
+                incoming.agreed && !matches!(value.reoffer, Reoffer::Received { .. })
+            }
             _ => false,
         };
         if !early && !self.can_reoffer(r, leg, &asked) {

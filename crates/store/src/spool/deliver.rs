@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use call::record::CallRecord;
-
+use super::item::Items;
 use super::segment::{Batch, Position, Reader};
 use super::{Shared, line};
 use crate::db::Store;
@@ -75,17 +74,18 @@ async fn deliver(shared: &Shared, reader: Reader, store: &Store, batch: Batch) -
     let Batch { lines, end } = batch;
     let count = lines.len() as u64;
     let mut aside: Vec<Vec<u8>> = Vec::new();
-    let mut records = Vec::with_capacity(lines.len());
+    let mut items = Items::default();
     for line in lines {
         match line::parse(&line) {
-            Some(record) => records.push(record),
+            Some(item) => items.push(item),
             None => aside.push(line),
         }
     }
     let corrupt = aside.len() as u64;
-    let outcome = match put(store, &records).await {
+    let known = items.len() as u64;
+    let outcome = match put(store, &items).await {
         // One of them is refused for its data: find it, so that it does not stop all after it.
-        Err(StoreError::Refused(_)) => put_one_by_one(store, &records, &mut aside).await,
+        Err(StoreError::Refused(_)) => put_one_by_one(store, items, &mut aside).await,
         other => other,
     };
     let new = match outcome {
@@ -105,7 +105,7 @@ async fn deliver(shared: &Shared, reader: Reader, store: &Store, batch: Batch) -
     let (reader, disk_bytes) = blocking(reader, move |reader| settle(reader, &aside, end)).await?;
     let counts = &shared.counts;
     counts.written.fetch_add(new, Ordering::AcqRel);
-    counts.repeated.fetch_add((records.len() as u64).saturating_sub(rejected + new), Ordering::AcqRel);
+    counts.repeated.fetch_add(known.saturating_sub(rejected + new), Ordering::AcqRel);
     counts.rejected.fetch_add(rejected, Ordering::AcqRel);
     counts.corrupt.fetch_add(corrupt, Ordering::AcqRel);
     counts.on_disk.fetch_sub(count.min(counts.on_disk.load(Ordering::Acquire)), Ordering::AcqRel);
@@ -124,28 +124,23 @@ fn settle(reader: &mut Reader, aside: &[Vec<u8>], end: Position) -> u64 {
     reader.advance(end)
 }
 
-async fn put(store: &Store, records: &[CallRecord]) -> Result<u64, StoreError> {
-    if records.is_empty() {
-        return Ok(0);
-    }
-    match tokio::time::timeout(TRANSACTION_MAX, store.put_calls(records)).await {
+async fn put(store: &Store, items: &Items) -> Result<u64, StoreError> {
+    match tokio::time::timeout(TRANSACTION_MAX, store.put_items(items)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
     }
 }
 
-async fn put_one_by_one(
-    store: &Store,
-    records: &[CallRecord],
-    aside: &mut Vec<Vec<u8>>,
-) -> Result<u64, StoreError> {
+async fn put_one_by_one(store: &Store, items: Items, aside: &mut Vec<Vec<u8>>) -> Result<u64, StoreError> {
     let mut new = 0;
-    for record in records {
-        match put(store, core::slice::from_ref(record)).await {
+    for item in items.into_each() {
+        let mut one = Items::default();
+        one.push(item.clone());
+        match put(store, &one).await {
             Ok(count) => new += count,
             Err(StoreError::Refused(_)) => {
                 let mut line = Vec::new();
-                line::append(record, &mut line);
+                line::append(&item, &mut line);
                 line.pop();
                 aside.push(line);
             }

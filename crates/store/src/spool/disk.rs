@@ -4,10 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use call::record::CallRecord;
-
 use super::segment::Appender;
-use super::{Shared, line};
+use super::{Item, Shared, line};
 
 /// How often an idle thread looks whether the spool closes.
 const IDLE: Duration = Duration::from_millis(20);
@@ -16,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Failed writes in a row after which a closing spool gives up.
 const CLOSING_ATTEMPTS: u32 = 5;
 
-pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<CallRecord>) {
+pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<Item>) {
     let mut records = Vec::new();
     let mut lines = Vec::new();
     // Whether it was closing already one idle time ago: a push that had just looked is through by then.
@@ -47,7 +45,7 @@ pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<CallR
 }
 
 /// Waits a moment for company: a disk's flush costs the same for one record as for a hundred.
-fn gather(shared: &Shared, ring: &Receiver<CallRecord>, records: &mut Vec<CallRecord>) {
+fn gather(shared: &Shared, ring: &Receiver<Item>, records: &mut Vec<Item>) {
     let deadline = Instant::now() + shared.config.gather;
     while records.len() < shared.config.batch_max {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -66,7 +64,7 @@ fn gather(shared: &Shared, ring: &Receiver<CallRecord>, records: &mut Vec<CallRe
 
 /// The lines of those records that the disk's limit still lets in; the others are refused. Returns how
 /// many are let in.
-fn encode_within_limit(shared: &Shared, records: &[CallRecord], lines: &mut Vec<u8>) -> u64 {
+fn encode_within_limit(shared: &Shared, records: &[Item], lines: &mut Vec<u8>) -> u64 {
     lines.clear();
     let mut kept = 0;
     let on_disk = shared.counts.disk_bytes.load(Ordering::Acquire);

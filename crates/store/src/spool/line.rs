@@ -1,8 +1,6 @@
-//! One record as one line: eight hexadecimal digits of CRC-32, a space, JSON, a line feed.
+//! One item as one line: eight hexadecimal digits of CRC-32, a space, JSON, a line feed.
 
-use call::record::CallRecord;
-
-use crate::stored;
+use super::Item;
 
 /// CRC-32 (IEEE 802.3, reflected), one byte per step.
 const TABLE: [u32; 256] = {
@@ -29,11 +27,11 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// Appends `record` as a line to `out`.
-pub(crate) fn append(record: &CallRecord, out: &mut Vec<u8>) {
+/// Appends `item` as a line to `out`.
+pub(crate) fn append(item: &Item, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(b"00000000 ");
-    stored::to_json(record, out);
+    item.to_json(out);
     let sum = format!("{:08x}", crc32(out.get(start + 9..).unwrap_or_default()));
     if let Some(place) = out.get_mut(start..start + 8) {
         place.copy_from_slice(sum.as_bytes());
@@ -41,21 +39,22 @@ pub(crate) fn append(record: &CallRecord, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// The record of a line (without its line feed), `None` if the line is torn or spoilt.
-pub(crate) fn parse(line: &[u8]) -> Option<CallRecord> {
+/// The item of a line (without its line feed), `None` if the line is torn or spoilt.
+pub(crate) fn parse(line: &[u8]) -> Option<Item> {
     let (sum, rest) = line.split_at_checked(8)?;
     let json = rest.strip_prefix(b" ")?;
     let sum = u32::from_str_radix(core::str::from_utf8(sum).ok()?, 16).ok()?;
     if sum != crc32(json) {
         return None;
     }
-    stored::from_json(json)
+    Item::from_json(json)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::call_record;
+    use crate::sample::{call_record, callback};
+    use crate::spool::Note;
 
     #[test]
     fn the_checksum_is_the_known_one() {
@@ -64,15 +63,18 @@ mod tests {
 
     #[test]
     fn a_line_comes_back_and_a_spoilt_one_does_not() {
-        let mut line = Vec::new();
-        append(&call_record(7), &mut line);
-        assert_eq!(line.pop(), Some(b'\n'));
-        assert_eq!(parse(&line), Some(call_record(7)));
-        for at in 0..line.len() {
-            let mut spoilt = line.clone();
-            spoilt[at] ^= 1;
-            assert_eq!(parse(&spoilt), None, "byte {at}");
-            assert_eq!(parse(&line[..at]), None, "cut at {at}");
+        let items: [Item; 2] = [call_record(7).into(), Note::Promise(callback(7)).into()];
+        for item in items {
+            let mut line = Vec::new();
+            append(&item, &mut line);
+            assert_eq!(line.pop(), Some(b'\n'));
+            assert_eq!(parse(&line), Some(item));
+            for at in 0..line.len() {
+                let mut spoilt = line.clone();
+                spoilt[at] ^= 1;
+                assert_eq!(parse(&spoilt), None, "byte {at}");
+                assert_eq!(parse(&line[..at]), None, "cut at {at}");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@
 
 mod deliver;
 mod disk;
+mod item;
 mod line;
 mod segment;
 
@@ -22,11 +23,12 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use call::record::CallRecord;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::db::Store;
+
+pub use item::{Item, Note};
 
 /// Where the spool lives and how much it holds.
 #[derive(Clone, Debug)]
@@ -131,7 +133,7 @@ impl std::error::Error for SpoolError {}
 pub struct Spool(Arc<Inner>);
 
 struct Inner {
-    ring: SyncSender<CallRecord>,
+    ring: SyncSender<Item>,
     shared: Arc<Shared>,
     workers: Mutex<Option<(std::thread::JoinHandle<()>, JoinHandle<()>)>>,
 }
@@ -202,8 +204,8 @@ impl Spool {
         Ok(Spool(Arc::new(Inner { ring, shared, workers: Mutex::new(Some((thread, task))) })))
     }
 
-    /// Hands a record over. Never blocks, never touches the disk.
-    pub fn push(&self, record: CallRecord) -> Push {
+    /// Hands a record or a note over. Never blocks, never touches the disk.
+    pub fn push(&self, item: impl Into<Item>) -> Push {
         let shared = &self.0.shared;
         if shared.closing.load(Ordering::Acquire) {
             shared.refuse("spool is closed");
@@ -211,7 +213,7 @@ impl Spool {
         }
         // Counted before it is sent, so that `taken` never runs ahead of `accepted`.
         shared.counts.accepted.fetch_add(1, Ordering::AcqRel);
-        match self.0.ring.try_send(record) {
+        match self.0.ring.try_send(item.into()) {
             Ok(()) => Push::Accepted,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 shared.counts.accepted.fetch_sub(1, Ordering::AcqRel);

@@ -1,6 +1,6 @@
 //! `agents.toml`: the people who answer.
 
-use super::reader::Section;
+use reader::Section;
 
 /// One `[[agent]]`.
 #[derive(Clone, Debug)]
@@ -19,6 +19,10 @@ pub struct Agent {
     pub language: Option<String>,
     /// Whether he may dial outside numbers.
     pub may_dial_out: bool,
+    /// Group, for policy `index`.
+    pub group: u16,
+    /// His own cap of occupancy.
+    pub occupancy_max: Option<f64>,
     /// Where the table starts in the file, for findings about it.
     pub offset: usize,
 }
@@ -65,8 +69,13 @@ fn agent(mut section: Section<'_>, others: &[Agent]) -> Agent {
         queues: section.or("queues", Vec::new()),
         language: section.get("language"),
         may_dial_out: section.or("may_dial_out", true),
+        group: section.or("group", 0),
+        occupancy_max: section.get("occupancy_max"),
         offset: section.offset(),
     };
+    if agent.occupancy_max.is_some_and(|share| !(0.05..=1.0).contains(&share)) {
+        section.finding("occupancy_max", "is a share of his time from 0.05 to 1");
+    }
     section.end();
     agent
 }

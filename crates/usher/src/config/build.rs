@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{AgentKey, Duration, Finding, QueueKey, SkillKey, TierKey, TrunkKey};
-use call::settings::{Agent, MediaSettings, Queue, Settings, Tier, Trunk, Voices};
+use call::settings::{Agent, CallbackSettings, MediaSettings, Queue, Settings, Tier, Trunk, Voices};
 
 use super::agents::Agent as AgentEntry;
 use super::keys::{KeyBook, Names};
 use super::main_file::Main;
-use super::queues::{Relax, Routing, Target};
-use super::reader::{Findings, Source, nearest};
+use super::overload::Overload;
+use super::queues::{Relax, Routing, Target, Weights};
 use super::tiers::Tier as TierEntry;
 use super::trunks::Trunk as TrunkEntry;
+use reader::{Findings, Source, nearest};
 
 /// The files' contents.
 pub struct Parts {
@@ -68,6 +69,11 @@ pub fn settings(
         features: main.features.iter().cloned().collect(),
         emergency: main.emergency.clone(),
         media: media(main, all),
+        callbacks: CallbackSettings {
+            caller_id: parts.routing.callbacks.caller_id.clone(),
+            greeting: parts.routing.callbacks.greeting.clone(),
+        },
+        last_agent_within: parts.routing.last_agent_within,
         limits: main.limits,
         utc_offset_s: main.utc_offset_s,
     }
@@ -146,6 +152,17 @@ fn distributor(parts: &Parts, keys: &KeyBook, agents: Source<'_>, named: &Named<
         wait_last: routing.wait_last,
         senior_head_start: routing.senior_head_start,
         talk_max: parts.main.limits.call_max,
+        ring_together: routing.ring_together,
+        index: routing.index.iter().filter_map(|row| index_weights(row, parts, named)).collect(),
+        occupancy_window: routing.occupancy_window,
+        occupancy_max: routing.occupancy_max,
+        ladder: routing.overload.as_ref().map(|overload| ladder(overload, keys, named)),
+        callbacks: acd::CallbackRules {
+            utc_offset_s: parts.main.utc_offset_s,
+            // The wall time of the start is known when it starts.
+            ..routing.callbacks.rules
+        },
+        audit: routing.audit,
         ..usual
     }
 }
@@ -154,11 +171,7 @@ fn queue_config(entry: &super::queues::Queue, keys: &KeyBook, named: &Named<'_>)
     let of = format!("queue \"{}\"", entry.name);
     let find_queue = |name: &str| named.find(&keys.queues, "queue", name, &of).map(queue_key);
     let find_skill = |name: &str| named.find(&keys.skills, "skill", name, &of).map(skill_key);
-    let target = |target: &Target| match target {
-        Target::Queue(name) => find_queue(name).map(acd::OverflowTarget::Queue),
-        Target::Flow(name) => Some(acd::OverflowTarget::Flow(name.as_str().into())),
-        Target::Hangup => Some(acd::OverflowTarget::Hangup),
-    };
+    let target = |target: &Target| overflow_target(target, &of, keys, named);
     let step = |(after, relax): &(Duration, Relax)| {
         let change = match relax {
             Relax::LowerLevels(by) => Some(acd::Relax::LowerLevels(*by)),
@@ -170,6 +183,8 @@ fn queue_config(entry: &super::queues::Queue, keys: &KeyBook, named: &Named<'_>)
     };
     acd::QueueConfig {
         wrap_up: entry.wrap_up,
+        handle_time: entry.handle_time,
+        reinforce: entry.reinforce.iter().filter_map(|name| find_queue(name)).collect(),
         relax: entry.relax.iter().filter_map(step).collect(),
         overflow: acd::Overflow {
             time: entry.wait_max.as_ref().and_then(|(wait, to)| Some((*wait, target(to)?))),
@@ -181,6 +196,42 @@ fn queue_config(entry: &super::queues::Queue, keys: &KeyBook, named: &Named<'_>)
             entry.name.as_str(),
         )
     }
+}
+
+fn overflow_target(
+    target: &Target,
+    of: &str,
+    keys: &KeyBook,
+    named: &Named<'_>,
+) -> Option<acd::OverflowTarget> {
+    match target {
+        Target::Queue(name) => {
+            named.find(&keys.queues, "queue", name, of).map(queue_key).map(acd::OverflowTarget::Queue)
+        }
+        Target::Flow(name) => Some(acd::OverflowTarget::Flow(name.as_str().into())),
+        Target::Hangup => Some(acd::OverflowTarget::Hangup),
+    }
+}
+
+fn ladder(overload: &Overload, keys: &KeyBook, named: &Named<'_>) -> acd::Ladder {
+    let target = |target: &Option<Target>| overflow_target(target.as_ref()?, "[overload]", keys, named);
+    acd::Ladder {
+        cap_to: target(&overload.cap_to),
+        outsource: target(&overload.outsource_to),
+        ..overload.ladder.clone()
+    }
+}
+
+fn index_weights(row: &Weights, parts: &Parts, named: &Named<'_>) -> Option<acd::IndexWeights> {
+    let at = parts.tiers.iter().position(|tier| tier.name == row.tier);
+    let Some(tier) = at.and_then(|at| u8::try_from(at).ok()).map(TierKey) else {
+        let hint = nearest(&row.tier, parts.tiers.iter().map(|tier| tier.name.as_str()));
+        let message = format!("[[index]]: no tier is called \"{}\"{hint}", row.tier);
+        named.findings.push(Finding::new(named.file, message));
+        return None;
+    };
+    let [wait, idle, constant] = row.weights;
+    Some(acd::IndexWeights { tier, group: row.group, wait, idle, constant })
 }
 
 fn agent_config(entry: &AgentEntry, parts: &Parts, keys: &KeyBook, file: Source<'_>) -> acd::AgentConfig {
@@ -207,7 +258,13 @@ fn agent_config(entry: &AgentEntry, parts: &Parts, keys: &KeyBook, file: Source<
         queues.extend(all.map(queue_key));
     }
     let key = agent_key(&keys.agents, &entry.number);
-    acd::AgentConfig { skills, queues, ..acd::AgentConfig::new(key, entry.name.as_str()) }
+    acd::AgentConfig {
+        skills,
+        queues,
+        group: entry.group,
+        occupancy_max: entry.occupancy_max,
+        ..acd::AgentConfig::new(key, entry.name.as_str())
+    }
 }
 
 fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {
@@ -227,6 +284,7 @@ fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {
         product: concat!("usher/", env!("CARGO_PKG_VERSION")).to_owned(),
         trunks: parts.trunks.iter().map(|entry| trunk_config(entry, main, keys)).collect(),
         users: users.collect(),
+        urgent: main.emergency.clone(),
         limits: sip::EndpointLimits {
             requests_per_source_per_s: main.sip.per_source_per_s,
             legs_max: main.limits.calls_max.saturating_mul(4).max(1000),

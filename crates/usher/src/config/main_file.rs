@@ -8,7 +8,7 @@ use std::str::FromStr;
 use sip::Protocol;
 use worker::net::IoChoice;
 
-use super::reader::{Parsed, Section};
+use reader::{Parsed, Section};
 
 /// `udp:127.0.0.1:5060`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
 /// Two numbers, the first not above the second.
 fn pair<T>(section: &mut Section<'_>, key: &'static str) -> Option<[T; 2]>
 where
-    T: super::reader::FromToml + PartialOrd,
+    T: reader::FromToml + PartialOrd,
 {
     let values: Vec<T> = section.get(key)?;
     match <[T; 2]>::try_from(values) {

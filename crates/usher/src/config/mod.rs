@@ -4,8 +4,8 @@ pub mod agents;
 pub mod build;
 pub mod keys;
 pub mod main_file;
+pub mod overload;
 pub mod queues;
-pub mod reader;
 pub mod tiers;
 pub mod trunks;
 pub mod voices;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use base::Finding;
 use call::settings::Settings;
+use reader::{Findings, Section, Source};
 
 use crate::cli::{ConfigArgs, Failure};
 use build::Parts;
 use keys::KeyBook;
 use main_file::Main;
-use reader::{Findings, Section, Source};
 
 /// A whole configuration without a mistake.
 pub struct Loaded {
@@ -61,13 +61,29 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
         };
         let flows = flows(folder, &vocabulary, &findings, &mut warnings);
         check_music(&main, &vocabulary, &findings);
-        // Flows that could not be read are named already; that they are missing is no second mistake.
-        let readable = flows.numbers().next().is_some();
-        for queue in routing.queues.iter().filter(|_| readable) {
-            for name in queue.flows().filter(|name| !flows.contains(name)) {
-                let message = format!("queue \"{}\": no flow is called \"{name}\"", queue.name);
+        for queue in &routing.queues {
+            for name in queue.flows().filter(|name| !flows.contains(name) && !flows.may_have(name)) {
+                let hint = reader::nearest(name, flows.names());
+                let message = format!("queue \"{}\": no flow is called \"{name}\"{hint}", queue.name);
                 findings.push(Finding::new(file(3).file, message));
             }
+        }
+        let ways = routing.overload.iter().flat_map(overload::Overload::targets);
+        for name in ways
+            .filter_map(queues::Target::flow)
+            .filter(|name| !flows.contains(name) && !flows.may_have(name))
+        {
+            let hint = reader::nearest(name, flows.names());
+            findings
+                .push(Finding::new(file(3).file, format!("[overload]: no flow is called \"{name}\"{hint}")));
+        }
+        for prompt in &routing.callbacks.greeting {
+            check_prompt(&vocabulary, &findings, file(3).file, "greeting", prompt);
+        }
+        if let Some(forecast) = routing.forecast.filter(|_| findings.is_empty()) {
+            let (mistakes, notes) = overload::feasible(&forecast, &tiers, agents.len());
+            findings.extend(mistakes.into_iter().map(|message| Finding::new(file(4).file, message)));
+            warnings.extend(notes.into_iter().map(|message| Finding::new(file(4).file, message)));
         }
         let parts = Parts { main, trunks, agents, routing, tiers, flows, voices };
         let settings = build::settings(&parts, &mut next, file(2), file(3).file, &findings);
@@ -219,17 +235,19 @@ fn flows(
     let texts: Vec<(String, String)> =
         paths.iter().map(|path| (path.display().to_string(), text_of(path, findings))).collect();
     let sources: Vec<ivr::Source<'_>> = texts.iter().map(|(file, text)| ivr::Source { file, text }).collect();
-    match ivr::Flows::parse(&sources) {
-        Ok(flows) => {
-            let checked = flows.check(vocabulary);
-            findings.extend(checked.errors);
-            warnings.extend(checked.warnings);
-            Arc::new(flows)
-        }
-        Err(mistakes) => {
-            findings.extend(mistakes);
-            Arc::new(ivr::Flows::default())
-        }
+    let (flows, mistakes) = ivr::Flows::read(&sources);
+    findings.extend(mistakes);
+    let checked = flows.check(vocabulary);
+    findings.extend(checked.errors);
+    warnings.extend(checked.warnings);
+    Arc::new(flows)
+}
+
+/// A prompt must be in every voice.
+fn check_prompt(vocabulary: &ivr::Vocabulary, findings: &Findings, file: &str, key: &str, prompt: &str) {
+    for (voice, prompts) in vocabulary.prompts.iter().filter(|(_, prompts)| !prompts.contains(prompt)) {
+        let hint = reader::nearest(prompt, prompts.iter().map(String::as_str));
+        findings.push(Finding::new(file, format!("`{key}`: voice `{voice}` has no prompt `{prompt}`{hint}")));
     }
 }
 

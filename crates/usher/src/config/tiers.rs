@@ -10,6 +10,8 @@ use super::reader::Section;
 pub struct Tier {
     /// Name used by the directory and the flows.
     pub name: String,
+    /// Share of all calls that are of this tier, for the check against a forecast.
+    pub share: Option<f64>,
     /// What it was promised.
     pub contract: Contract,
 }
@@ -37,11 +39,15 @@ fn tier(mut section: Section<'_>, others: &[Tier]) -> Tier {
         section.finding("name", format!("\"{name}\" is given to another tier too"));
     }
     let contract = contract(&mut section, |usual| usual);
+    let share = section.get("share");
+    if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        section.finding("share", "is a share of all calls from 0 to 1");
+    }
     if others.last().is_some_and(|above| above.contract.value < contract.value) {
         section.finding("value", "is above the tier before it: tiers stand in value order");
     }
     section.end();
-    Tier { name, contract }
+    Tier { name, share, contract }
 }
 
 /// The keys of a contract; `usual` fills in what follows from the place of the tier where the file says nothing.
@@ -57,7 +63,21 @@ pub fn contract(section: &mut Section<'_>, usual: impl FnOnce(Contract) -> Contr
     if service_level_target.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         section.finding("service_level_target", "is a share from 0 to 1");
     }
+    let mut seconds =
+        |key, usual: Duration, most| Duration::from_secs(section.within(key, 0..=most, usual.as_secs()));
+    let due = acd::Due {
+        callback: seconds("due_callback_s", usual.due.callback, 7 * 86_400),
+        complaint: seconds("due_complaint_s", usual.due.complaint, 30 * 86_400),
+        visit: seconds("due_visit_s", usual.due.visit, 30 * 86_400),
+    };
+    let age_offset = seconds("age_offset_s", usual.age_offset, 86_400);
+    let above = seconds("callback_above_s", usual.callback_above.unwrap_or_default(), 86_400);
+    let idle_threshold = section.within("idle_threshold", 0..=10_000u32, usual.idle_threshold);
     Contract {
+        due,
+        age_offset,
+        callback_above: (!above.is_zero()).then_some(above),
+        idle_threshold,
         service_level: Duration::from_secs(section.within(
             "service_level_s",
             1..=3600u64,

@@ -3,7 +3,7 @@
 use call::numbers::{Rule, Rules};
 use sip::{Cidr, Credentials, Gateway, Protocol};
 
-use super::reader::{Parsed, Section};
+use reader::{Parsed, Section};
 
 /// One `[[trunk]]`.
 #[derive(Clone, Debug)]

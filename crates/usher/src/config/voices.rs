@@ -8,7 +8,7 @@ use base::Finding;
 use call::settings::Voices;
 use media::Prompt;
 
-use super::reader::Findings;
+use reader::Findings;
 
 /// Longest WAV file that is read, bytes: ten minutes at 16 kHz.
 const WAV_BYTES_MAX: u64 = 10 * 60 * 16_000 * 2 + 1024;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use base::{CallKey, Duration, Pii};
+use base::{CallKey, CallbackKey, Duration, Pii, UnixMillis};
 use call::directory::Customer;
 use call::message::HookRequest;
 use store::Store;
@@ -39,12 +39,32 @@ pub enum Ask {
     },
     /// Where is this host?
     Resolve(Question),
+    /// Has nobody taken this promise back?
+    MayCall(CallbackKey),
     /// Read the configuration again.
     Reload(PathBuf, KeyBook),
 }
 
-/// The answers.
+/// The answers, and what the store knows from before the start.
 pub enum Answer {
+    /// Whether a promise is still to be kept.
+    MayCall {
+        /// Which.
+        callback: CallbackKey,
+        /// It is, as far as anybody knows.
+        open: bool,
+    },
+    /// A promise of before the start.
+    Promised(Box<call::callback::Callback>),
+    /// Who served a customer before the start.
+    Served {
+        /// The customer's number.
+        number: Pii<String>,
+        /// The agent's number.
+        agent: String,
+        /// When.
+        at: UnixMillis,
+    },
     /// Who has this number.
     Customer {
         /// For this call.
@@ -121,6 +141,16 @@ impl Back {
                 let targets = self.resolver.resolve(&question, &mut rank).await;
                 Answer::Resolved { query: question.query, targets }
             }
+            Ask::MayCall(callback) => {
+                let open = match self.store.is_callback_open(callback).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::warn!(%callback, %error, "the store did not answer: the promise is kept");
+                        true
+                    }
+                };
+                Answer::MayCall { callback, open }
+            }
             Ask::Reload(folder, keys) => Answer::Reloaded(reload(folder, keys).await),
         }
     }
@@ -141,6 +171,7 @@ pub fn refusal(question: Ask) -> Answer {
         Ask::Customer { call, .. } => Answer::Customer { call, found: None },
         Ask::Hook { call, token, .. } => Answer::Hook { call, token, result: Err(ivr::HookFailure::Busy) },
         Ask::Resolve(question) => Answer::Resolved { query: question.query, targets: Vec::new() },
+        Ask::MayCall(callback) => Answer::MayCall { callback, open: true },
         Ask::Reload(folder, _) => {
             let busy = base::Finding::new(folder.display().to_string(), "too busy to read it now: try again");
             Answer::Reloaded(Err(vec![busy]))

@@ -38,8 +38,8 @@ counters! {
     recordings_written "Callers' messages written to files.",
     /// Messages lost.
     recordings_lost "Callers' messages lost: disk full or slow, or the folder's limit.",
-    /// Promises lost.
-    callbacks_lost "Promised callbacks that did not reach the database.",
+    /// Notes lost.
+    notes_refused "Promised callbacks and messages' places that the spool refused at its bound.",
     /// Records refused.
     records_refused "Call records that the spool refused at its bound.",
 }

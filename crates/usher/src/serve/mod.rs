@@ -3,13 +3,14 @@
 pub mod back;
 pub mod clock;
 pub mod counters;
+pub mod duty;
 pub mod history;
 pub mod hooks;
 pub mod offload;
 pub mod outbox;
 pub mod pace;
-pub mod promises;
 pub mod recorder;
+pub mod remember;
 pub mod resolver;
 pub mod signalling;
 pub mod signals;
@@ -36,6 +37,7 @@ use crate::config::main_file::Main;
 use crate::config::{self, Loaded};
 use clock::Clock;
 use counters::Counters;
+use duty::Duty;
 use offload::OffloadWatch;
 use outbox::Outbox;
 use pace::Pace;
@@ -118,7 +120,8 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     };
     let bell = Arc::new(Notify::new());
     let pool = pool(&loaded.main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
-    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, &mut rng)?;
+    let past = (clock.wall().epoch, loaded.settings.last_agent_within);
+    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, past, &mut rng)?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
     fast.block_on(async {
@@ -146,14 +149,18 @@ fn signalling(
     let mut settings = loaded.settings;
     let listeners = listeners(&udp, &streams);
     settings.sip.listeners.clone_from(&listeners);
+    settings.acd.callbacks.wall = clock.wall();
     say_where(&listeners, loaded.main.http.listen, &settings);
     let first = CallKey::first(clock.wall().epoch.0);
-    let local = Local::new(settings, rng.next_seed(), first, clock.wall());
+    let mut local = Local::new(settings, rng.next_seed(), first, clock.wall());
+    let kept = loaded.main.store.spool.join("duty.jsonl");
+    let duty = Duty::open(&kept, &mut local, clock.now(), clock.wall()).map_err(system("registrations"))?;
     let signals = Signals::listen().map_err(system("signals"))?;
     shared.readiness.set_started();
     Ok(Signalling {
         clock,
         local,
+        duty,
         udp,
         streams,
         stream_events,

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use call::message::Recording;
+use store::{Note, Push, RecordingRow, Spool};
 
 use super::counters::{Counters, count};
 
@@ -37,6 +38,7 @@ impl Recorder {
         folder: &Path,
         bytes_max: u64,
         counters: Arc<Counters>,
+        index: Option<Spool>,
     ) -> io::Result<(Recorder, JoinHandle<()>)> {
         make(folder)?;
         let mut shelf = Shelf { folder: folder.to_path_buf(), bytes_max, bytes: 0, measured: Instant::now() };
@@ -44,7 +46,7 @@ impl Recorder {
         let counts = Arc::clone(&counters);
         let thread = std::thread::Builder::new()
             .name("recorder".into())
-            .spawn(move || run(&mut shelf, &recordings, &counts))?;
+            .spawn(move || run(&mut shelf, &recordings, &counts, index.as_ref()))?;
         Ok((Recorder { ring, counters }, thread))
     }
 
@@ -58,13 +60,17 @@ impl Recorder {
     }
 }
 
-fn run(shelf: &mut Shelf, recordings: &Receiver<Recording>, counters: &Counters) {
+fn run(shelf: &mut Shelf, recordings: &Receiver<Recording>, counters: &Counters, index: Option<&Spool>) {
     shelf.measure();
     for recording in recordings {
         let call = recording.call;
         match shelf.keep(&recording) {
-            Ok(_) => {
+            Ok(row) => {
                 count(&counters.recordings_written);
+                let refused = |index: &Spool| index.push(Note::Recording(row)) == Push::Refused;
+                if index.is_some_and(refused) {
+                    count(&counters.notes_refused);
+                }
                 tracing::info!(%call, length_ms = recording.length_ms, "a caller's message is kept");
             }
             Err(error) => {
@@ -89,8 +95,8 @@ impl Shelf {
         self.measured = Instant::now();
     }
 
-    /// Writes the file whole or not at all.
-    fn keep(&mut self, recording: &Recording) -> io::Result<PathBuf> {
+    /// Writes the file whole or not at all; says where it lies.
+    fn keep(&mut self, recording: &Recording) -> io::Result<RecordingRow> {
         let wav = media::recording::wav(recording.codec, recording.audio.reveal());
         let length = wav.len() as u64;
         if self.bytes.saturating_add(length) > self.bytes_max {
@@ -102,7 +108,7 @@ impl Shelf {
             }
         }
         let day: String = store::utc(recording.at).chars().take(10).collect();
-        let folder = self.folder.join(day);
+        let folder = self.folder.join(&day);
         make(&folder)?;
         let path = free_name(&folder, &format!("{}-{}", recording.call, file_name(&recording.name)))?;
         let part = path.with_extension("part");
@@ -113,7 +119,15 @@ impl Shelf {
             return Err(error);
         }
         self.bytes = self.bytes.saturating_add(length);
-        Ok(path)
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(RecordingRow {
+            file: format!("{day}/{name}"),
+            call: recording.call.0,
+            name: recording.name.clone(),
+            at: recording.at.0,
+            length_ms: recording.length_ms,
+            bytes: length,
+        })
     }
 }
 
@@ -193,7 +207,7 @@ mod tests {
     fn messages_are_files_of_their_day_for_their_owner_only() {
         let folder = Folder::new("day");
         let counters = Arc::<Counters>::default();
-        let (recorder, thread) = Recorder::start(&folder.0, 1 << 20, Arc::clone(&counters)).unwrap();
+        let (recorder, thread) = Recorder::start(&folder.0, 1 << 20, Arc::clone(&counters), None).unwrap();
         recorder.keep(message("complaint", 1_000));
         recorder.keep(message("complaint", 500));
         recorder.keep(message("../../etc/x", 20));
@@ -223,7 +237,7 @@ mod tests {
         let counters = Arc::<Counters>::default();
         for _ in 0..2 {
             // The second start finds what the first one wrote.
-            let (recorder, thread) = Recorder::start(&folder.0, 10_000, Arc::clone(&counters)).unwrap();
+            let (recorder, thread) = Recorder::start(&folder.0, 10_000, Arc::clone(&counters), None).unwrap();
             recorder.keep(message("a", 1_000));
             recorder.keep(message("b", 1_000));
             drop(recorder);

@@ -11,11 +11,13 @@ use call::view::{Notice, Snapshot};
 use call::{Input, Local, Output};
 use console::AdminRequest;
 use sip::Protocol;
+use store::Note;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
+use super::duty::Duty;
 use super::history;
 use super::offload::OffloadWatch;
 use super::outbox::Outbox;
@@ -40,6 +42,8 @@ pub struct Signalling {
     pub clock: Clock,
     /// The switch with its distributor.
     pub local: Local,
+    /// Who is registered and on duty, for the next start.
+    pub duty: Duty,
     /// UDP sockets.
     pub udp: UdpListeners,
     /// TCP connections.
@@ -186,10 +190,14 @@ impl Signalling {
             Answer::Customer { call, found } => Input::Customer { call, found },
             Answer::Hook { call, token, result } => Input::HookDone { call, token, result },
             Answer::Resolved { query, targets } => Input::Sip(sip::Input::Resolved { query, targets }),
+            Answer::MayCall { callback, open } => Input::MayCall { callback, open },
+            Answer::Promised(callback) => Input::Promised(callback),
+            Answer::Served { number, agent, at } => Input::Served { number, agent, at },
             Answer::Reloaded(Ok(loaded)) => {
                 let (loaded, keys) = *loaded;
                 let mut settings = loaded.settings;
                 settings.sip.listeners.clone_from(&self.listeners);
+                settings.acd.callbacks.wall = self.clock.wall();
                 self.config.1 = keys;
                 self.drain = Duration::from_secs(loaded.main.drain_s);
                 tracing::info!(agents = settings.agents.len(), "configuration reloaded; live calls go on");
@@ -246,17 +254,32 @@ impl Signalling {
                     }
                 }
                 Output::Notice(notice) => self.notice(notice),
+                Output::Contacts(agent) => {
+                    let (number, contacts) = self.local.switch().contacts_of(agent);
+                    self.duty.contacts(number, contacts, self.clock.wall());
+                }
                 Output::Drained => drained = true,
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
-                Output::Callback(callback) => self.slow.promises.keep(*callback),
+                Output::Callback(callback) => self.note(Note::Promise(*callback)),
+                Output::CallbackChanged(change) => self.note(Note::PromiseChange(change)),
+                Output::MayCall(callback) => self.ask(Ask::MayCall(callback)),
                 // Local keeps what passes between the switch and the distributor.
-                Output::Sip(sip::Output::Event(_)) | Output::Acd(_) | Output::AskWait(_) => {}
+                Output::Sip(sip::Output::Event(_)) | Output::Acd(_) => {}
             }
         }
         drained
     }
 
+    fn note(&self, note: Note) {
+        if self.slow.spool.push(note) == store::Push::Refused {
+            count(&self.counters.notes_refused);
+        }
+    }
+
     fn notice(&mut self, notice: Notice) {
+        if let Notice::Agent { number, state, reason, .. } = &notice {
+            self.duty.state(number, state, *reason);
+        }
         if let Some(change) = history::change(&notice)
             && self.slow.changes.try_send(change).is_err()
         {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use base::{Duration, Rng};
+use base::{Duration, Rng, UnixMillis};
 use console::{Console, ConsoleConfig, Handles, Sample};
 use store::{Spool, SpoolConfig, Store};
 use tokio::runtime::Runtime;
@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use worker::Pool;
 
 use super::back::{Answer, Ask, Back, QUESTIONS_MAX};
-use super::promises::Promises;
+use super::clock::Clock;
 use super::recorder::Recorder;
-use super::{Shared, history, hooks, resolver, system};
+use super::{Shared, history, hooks, remember, resolver, system};
 use crate::cli::Failure;
 use crate::config::main_file::Main;
 
@@ -33,12 +33,10 @@ pub struct SlowEnds {
     pub admin: mpsc::Receiver<console::AdminRequest>,
     /// Where agents' changes go.
     pub changes: mpsc::Sender<store::AgentChange>,
-    /// Where call records go.
+    /// Where call records and promised callbacks go.
     pub spool: Spool,
     /// Where callers' messages go.
     pub recorder: Recorder,
-    /// Where promised callbacks go.
-    pub promises: Promises,
 }
 
 /// The slow side itself.
@@ -47,12 +45,12 @@ pub struct Slow {
     store: Store,
     spool: Spool,
     history: tokio::task::JoinHandle<()>,
-    promised: tokio::task::JoinHandle<()>,
     recorded: std::thread::JoinHandle<()>,
 }
 
 impl Slow {
-    /// Opens the store and the HTTP port and starts everything.
+    /// Opens the store and the HTTP port and starts everything. `past`: now, and how long ago a customer's last agent
+    /// still counts.
     ///
     /// # Errors
     /// What the operating system or the database refuses.
@@ -60,6 +58,7 @@ impl Slow {
         main: &Main,
         shared: &Shared,
         pool: &Pool,
+        past: (UnixMillis, Duration),
         rng: &mut Rng,
     ) -> Result<(Self, SlowEnds), Failure> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -71,14 +70,13 @@ impl Slow {
         let counters = &shared.counters;
         let (changes, to_write) = mpsc::channel(history::CHANGES_MAX);
         let history = runtime.spawn(history::keep(store.clone(), to_write));
-        let (promises, work) = Promises::new(store.clone(), Arc::clone(counters));
-        let promised = runtime.spawn(work);
         let (recordings, bytes_max) = (&main.store.recordings, main.store.recordings_bytes_max);
-        let (recorder, recorded) = Recorder::start(recordings, bytes_max, Arc::clone(counters))
-            .map_err(system("the recordings' folder"))?;
-        let (asks, answers) = start_back(&runtime, main, store.clone(), rng);
-        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder, promises };
-        Ok((Slow { runtime, store, spool, history, promised, recorded }, ends))
+        let (recorder, recorded) =
+            Recorder::start(recordings, bytes_max, Arc::clone(counters), Some(spool.clone()))
+                .map_err(system("the recordings' folder"))?;
+        let (asks, answers) = start_back(&runtime, main, store.clone(), past, rng);
+        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder };
+        Ok((Slow { runtime, store, spool, history, recorded }, ends))
     }
 
     /// Brings everything to the disk and the database, as far as they are there. The ends must be dropped.
@@ -86,9 +84,6 @@ impl Slow {
         // Both have ended their work when the switch let go of them; a panic in there was said already.
         let _ = self.recorded.join();
         self.runtime.block_on(async {
-            if tokio::time::timeout(SPOOL_PATIENCE, self.promised).await.is_err() {
-                tracing::error!("promised callbacks are lost: the database was not there");
-            }
             if tokio::time::timeout(SPOOL_PATIENCE, self.history).await.is_err() {
                 tracing::warn!("the last changes of agents are not in the store: the database was not there");
             }
@@ -148,6 +143,8 @@ async fn start_console(
         spool: Some(spool.clone()),
         readiness: Arc::clone(&shared.readiness),
         samples: Arc::new(samples),
+        clock: Arc::new(|| Clock::start().wall().epoch),
+        recordings: main.store.recordings.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let config = ConsoleConfig::new(listen, main.http.tokens.clone());
@@ -160,11 +157,13 @@ fn start_back(
     slow: &tokio::runtime::Runtime,
     main: &Main,
     store: Store,
+    (now, last_agent_within): (UnixMillis, Duration),
     rng: &mut Rng,
 ) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>) {
     let (asks, questions) = mpsc::channel(QUESTIONS_MAX);
     let (answers, inbox) = mpsc::channel(QUESTIONS_MAX);
     let _inside = slow.enter();
+    slow.spawn(remember::remember(store.clone(), answers.clone(), now, last_agent_within));
     let back = Back {
         store,
         hooks: hooks::Hooks::new(main.hooks.clone()),

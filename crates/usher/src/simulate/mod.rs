@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use acd::PolicyKind;
 use clap::Args;
+use reader::nearest;
 use sim::centre::{Outcome, Run, Scenario};
 
 use crate::cli::{ConfigArgs, Failure};
-use crate::config::reader::nearest;
 
 pub use chart::{Chart, Line, Panel};
 pub use plot::over_time;

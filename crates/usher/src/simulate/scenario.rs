@@ -5,12 +5,11 @@ use std::path::Path;
 
 use acd::{AgentChoice, PolicyKind, Requirement};
 use base::{Duration, Finding, SkillKey};
+use reader::{Findings, FromToml, Section, Source, nearest};
 use sim::centre::{Group, Load, Reason, Scenario, Shape, Spread, Tier, reserve_max};
 use toml::de::DeValue;
 
 use crate::config::keys::Names;
-use crate::config::queues::word;
-use crate::config::reader::{self, Findings, FromToml, Section, Source, nearest};
 use crate::config::tiers::contract;
 
 /// Reads a scenario.
@@ -44,8 +43,8 @@ const HOURS_PER_DAY_MAX: usize = 24 * 7;
 
 fn read(mut root: Section<'_>) -> Scenario {
     let mut skills = Names::default();
-    let policies = PolicyKind::ALL.iter().map(|kind| kind.word());
-    let ways = AgentChoice::ALL.iter().map(|way| way.word());
+    let policies = PolicyKind::ALL.iter().map(|&kind| (kind.word(), kind));
+    let ways = AgentChoice::ALL.iter().map(|&way| (way.word(), way));
     let groups = groups(&mut root, &mut skills);
     let agents = groups.iter().fold(0u32, |sum, group| sum.saturating_add(group.count));
     let service_level = Duration::from_secs(root.within("service_level_s", 1..=3600u64, 15));
@@ -58,8 +57,8 @@ fn read(mut root: Section<'_>) -> Scenario {
         seed: root.or("seed", 1),
         hours: root.within("hours", 0.01..=1e6, 24.0),
         warmup_hours: root.within("warmup_hours", 0.0..=1e4, 1.0),
-        policy: word(&mut root, "policy", PolicyKind::from_word, policies).unwrap_or_default(),
-        agent_choice: word(&mut root, "agent_choice", AgentChoice::from_word, ways).unwrap_or_default(),
+        policy: root.choice("policy", policies).unwrap_or_default(),
+        agent_choice: root.choice("agent_choice", ways).unwrap_or_default(),
         groups,
         handle_time: handle_time.unwrap_or(Spread::exponential(180.0)),
         tiers,

@@ -1,7 +1,7 @@
 //! The nearest known word to a mistyped one.
 
-/// `"; did you mean `menu`?"` for `manu`, or the whole list when nothing is near.
-pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+/// `"; did you mean `menu`?"` for `manu`, or the whole list (up to 16 words) when nothing is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     let best = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn the_nearest_word_is_named() {
-        assert_eq!(hint("manu", ["menu", "play"]), "; did you mean `menu`?");
-        assert_eq!(hint("xyz", ["menu", "play"]), "; known are: menu, play");
+        assert_eq!(nearest("manu", ["menu", "play"]), "; did you mean `menu`?");
+        assert_eq!(nearest("xyz", ["menu", "play"]), "; known are: menu, play");
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
     }

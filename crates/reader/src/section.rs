@@ -1,70 +1,48 @@
-//! Reads TOML tables key by key and collects *every* mistake with its line, instead of stopping at the first.
+//! One table being read.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
+use std::ops::{Range, RangeInclusive};
 
-use base::Finding;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Every finding so far, shared by all readers of one check.
-#[derive(Debug, Default)]
-pub struct Findings(RefCell<Vec<Finding>>);
-
-impl Findings {
-    /// Adds one.
-    pub fn push(&self, finding: Finding) {
-        self.0.borrow_mut().push(finding);
-    }
-
-    /// Adds many.
-    pub fn extend(&self, findings: impl IntoIterator<Item = Finding>) {
-        self.0.borrow_mut().extend(findings);
-    }
-
-    /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
-    }
-
-    /// All findings by file and line.
-    pub fn into_sorted(self) -> Vec<Finding> {
-        let mut all = self.0.into_inner();
-        all.sort();
-        all.dedup();
-        all
-    }
-}
-
-/// A file that a person wrote, with its text for the line numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// Name as the person knows it.
-    pub file: &'a str,
-    /// Content.
-    pub text: &'a str,
-    /// Where mistakes go.
-    pub findings: &'a Findings,
-}
-
-impl Source<'_> {
-    /// Notes a mistake at a byte offset.
-    pub fn finding(&self, offset: usize, message: impl Into<String>) {
-        self.findings.push(Finding::at(self.file, self.text, offset, message));
-    }
-}
+use crate::{FromToml, Source, nearest};
 
 /// Parses `source`; syntax errors (duplicate keys among them) become findings, all of them.
 pub fn parse<'a>(source: Source<'a>) -> Spanned<DeTable<'a>> {
+    parse_with_broken(source).0
+}
+
+/// Like [`parse`], and the parts of the text that have a syntax error in them, each from its `[header]` to the next:
+/// what is read from them may lack what was written there.
+pub fn parse_with_broken<'a>(source: Source<'a>) -> (Spanned<DeTable<'a>>, Vec<Range<usize>>) {
     let (table, errors) = DeTable::parse_recoverable(source.text);
+    let mut broken = Vec::new();
     for error in errors {
         let offset = error.span().map_or(0, |span| span.start);
         source.finding(offset, error.message());
+        broken.push(part_around(source.text, offset));
     }
-    table
+    (table, broken)
+}
+
+/// The part of a document around `offset`: from the line of its `[header]` to that of the next.
+pub fn part_around(text: &str, offset: usize) -> Range<usize> {
+    let mut part = 0..text.len();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            if start <= offset {
+                part.start = start;
+            } else {
+                part.end = start;
+                break;
+            }
+        }
+        start += line.len();
+    }
+    part
 }
 
 /// One table being read. Keys that nobody asked for are findings when it is [`Section::end`]ed.
@@ -78,7 +56,12 @@ pub struct Section<'a> {
 impl<'a> Section<'a> {
     /// The top-level table of a document made by [`parse`].
     pub fn root(source: Source<'a>, table: &'a Spanned<DeTable<'a>>) -> Self {
-        Section { source, table: table.get_ref(), offset: table.span().start, asked: BTreeSet::new() }
+        Section::of(source, table.get_ref(), table.span().start)
+    }
+
+    /// A table found within another one; `offset` is where it starts.
+    pub fn of(source: Source<'a>, table: &'a DeTable<'a>, offset: usize) -> Self {
+        Section { source, table, offset, asked: BTreeSet::new() }
     }
 
     /// Where the table starts.
@@ -97,10 +80,42 @@ impl<'a> Section<'a> {
         self.source.finding(offset, format!("`{key}` {message}"));
     }
 
+    /// The value of `key` as it stands there.
+    pub fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.insert(key);
+        self.table.get(key)
+    }
+
+    /// The value of `key` as it stands there; its absence is a finding.
+    pub fn need_value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.source.finding(self.offset, format!("`{key}` is missing"));
+        }
+        value
+    }
+
+    /// One of a closed list of words.
+    pub fn choice<T>(
+        &mut self,
+        key: &'static str,
+        choices: impl IntoIterator<Item = (&'static str, T)>,
+    ) -> Option<T> {
+        let text: String = self.get(key)?;
+        let mut known = Vec::new();
+        for (word, choice) in choices {
+            if word == text {
+                return Some(choice);
+            }
+            known.push(word);
+        }
+        self.finding(key, format!("cannot be `{text}`{}", nearest(&text, known)));
+        None
+    }
+
     /// The value of `key`, if it is there and of the right kind.
     pub fn get<T: FromToml>(&mut self, key: &'static str) -> Option<T> {
-        self.asked.insert(key);
-        let value = self.table.get(key)?;
+        let value = self.value(key)?;
         match T::from_toml(value.get_ref()) {
             Ok(value) => Some(value),
             Err(wrong) => {
@@ -112,11 +127,7 @@ impl<'a> Section<'a> {
 
     /// The value of `key`; its absence is a finding.
     pub fn need<T: FromToml>(&mut self, key: &'static str) -> Option<T> {
-        if !self.table.contains_key(key) {
-            self.asked.insert(key);
-            self.source.finding(self.offset, format!("`{key}` is missing here"));
-            return None;
-        }
+        self.need_value(key)?;
         self.get(key)
     }
 
@@ -142,19 +153,17 @@ impl<'a> Section<'a> {
 
     /// The table `key`, if it is there.
     pub fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
-        self.asked.insert(key);
-        let value = self.table.get(key)?;
+        let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
             self.finding(key, "must be a table");
             return None;
         };
-        Some(Section { source: self.source, table, offset: value.span().start, asked: BTreeSet::new() })
+        Some(Section::of(self.source, table, value.span().start))
     }
 
     /// The tables of the array `[[key]]`, none if it is absent.
     pub fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
-        self.asked.insert(key);
-        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
             self.finding(key, format!("must be a list of tables: [[{key}]]"));
             return Vec::new();
@@ -162,12 +171,7 @@ impl<'a> Section<'a> {
         let mut sections = Vec::with_capacity(items.len());
         for item in items {
             match item.get_ref() {
-                DeValue::Table(table) => sections.push(Section {
-                    source: self.source,
-                    table,
-                    offset: item.span().start,
-                    asked: BTreeSet::new(),
-                }),
+                DeValue::Table(table) => sections.push(Section::of(self.source, table, item.span().start)),
                 other => self.source.finding(
                     item.span().start,
                     format!("each `{key}` must be a table, not {}", other.type_str()),
@@ -202,102 +206,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// ` (did you mean …?)` with the known word nearest to `word`, or nothing if none is near.
-pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let best = known.into_iter().map(|candidate| (distance(word, candidate), candidate)).min();
-    match best {
-        Some((d, candidate)) if d <= 1 + candidate.len() / 3 => format!(" (did you mean `{candidate}`?)"),
-        _ => String::new(),
-    }
-}
-
-/// Levenshtein distance of two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = *cell;
-            left = substituted.min(left + 1).min(diagonal + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-/// A type that one TOML value becomes.
-pub trait FromToml: Sized {
-    /// The value, or what it should have been ("must be …").
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String>;
-}
-
-impl FromToml for String {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        value.as_str().map(str::to_owned).ok_or_else(|| must("text in quotes", value))
-    }
-}
-
-impl FromToml for bool {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        value.as_bool().ok_or_else(|| must("true or false", value))
-    }
-}
-
-impl FromToml for f64 {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        let text = match value {
-            DeValue::Float(float) => float.as_str(),
-            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
-            _ => return Err(must("a number", value)),
-        };
-        text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| must("a number", value))
-    }
-}
-
-macro_rules! integers {
-    ($($int:ty)*) => {$(
-        impl FromToml for $int {
-            fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-                let integer = value.as_integer().ok_or_else(|| must("a whole number", value))?;
-                <$int>::from_str_radix(integer.as_str(), integer.radix())
-                    .map_err(|_| format!("must be a whole number from {} to {}", <$int>::MIN, <$int>::MAX))
-            }
-        }
-    )*};
-}
-integers!(u8 u16 u32 u64);
-
-impl<T: FromToml> FromToml for Vec<T> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        let items = value.as_array().ok_or_else(|| must("a list in [ ]", value))?;
-        items.iter().map(|item| T::from_toml(item.get_ref())).collect()
-    }
-}
-
-/// A value written as text and parsed by its type: addresses, ranges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parsed<T>(pub T);
-
-impl<T: FromStr<Err: Display>> FromToml for Parsed<T> {
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        let text = value.as_str().ok_or_else(|| must("text in quotes", value))?;
-        text.parse().map(Parsed).map_err(|error| format!("is \"{text}\": {error}"))
-    }
-}
-
-fn must(be: &str, value: &DeValue<'_>) -> String {
-    format!("must be {be}, not {}", value.type_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Findings;
 
     fn check(text: &str, read: impl FnOnce(&mut Section<'_>)) -> Vec<String> {
         let findings = Findings::default();
@@ -323,9 +235,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                "x.toml:1: `name` is missing here",
+                "x.toml:1: `name` is missing",
                 "x.toml:1: `ports` must be a whole number from 0 to 65535",
-                "x.toml:2: unknown key `nmae` (did you mean `name`?)",
+                "x.toml:2: unknown key `nmae`; did you mean `name`?",
                 "x.toml:3: `ring_s` must be a whole number, not string",
                 "x.toml:4: `calls` is 5, not within 10 to 20",
             ]
@@ -341,11 +253,5 @@ mod tests {
         });
         assert!(found.iter().any(|f| f.starts_with("x.toml:2: duplicate key")), "{found:?}");
         assert!(found.iter().any(|f| f.starts_with("x.toml:3:")), "{found:?}");
-    }
-
-    #[test]
-    fn the_nearest_word_is_offered_only_when_near() {
-        assert_eq!(nearest("billng", ["billing", "sales"]), " (did you mean `billing`?)");
-        assert_eq!(nearest("xyz", ["billing", "sales"]), "");
     }
 }
