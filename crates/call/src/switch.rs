@@ -342,6 +342,7 @@ impl Switch {
             | acd::Output::DialBack { .. }
             | acd::Output::StopDial { .. }
             | acd::Output::CallbackChanged { .. }
+                | acd::Output::CallbackOverdue { .. }
             | acd::Output::AskTruth
             | acd::Output::Repaired(_) => {}
         }

@@ -238,6 +238,7 @@ impl Run {
                 | Output::DialBack { .. }
                 | Output::StopDial { .. }
                 | Output::CallbackChanged { .. }
+                | Output::CallbackOverdue { .. }
                 | Output::AskTruth
                 | Output::Repaired(_) => {}
             }
