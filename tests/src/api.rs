@@ -14,7 +14,23 @@ pub fn request(site: &Site, method: &str, path: &str, body: &str) -> (u16, Strin
     try_request(site, method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
 
+/// What `GET path` says, which need not be text.
+pub fn request_bytes(site: &Site, path: &str) -> (u16, Vec<u8>) {
+    let answer = exchange(site, "GET", path, "").unwrap_or_else(|error| panic!("GET {path}: {error}"));
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    (status, answer.get(end + 4..).unwrap_or_default().to_vec())
+}
+
 fn try_request(site: &Site, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let answer = String::from_utf8_lossy(&exchange(site, method, path, body)?).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Ok((status, body.to_owned()))
+}
+
+fn exchange(site: &Site, method: &str, path: &str, body: &str) -> std::io::Result<Vec<u8>> {
     let _here = crate::place::enter(*site.api().ip());
     let mut stream = TcpStream::connect_timeout(&site.api().into(), Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -25,11 +41,9 @@ fn try_request(site: &Site, method: &str, path: &str, body: &str) -> std::io::Re
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
         site.api()
     )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Ok((status, body.to_owned()))
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// What `GET path` says; it must be there.

@@ -216,6 +216,9 @@ pub(crate) fn rounded_up(wait_s: f64) -> Duration {
 /// `j = 0..=ahead` of `1 / (service + j abandon)`, in closed form for any real `ahead`:
 /// `(digamma(service/abandon + ahead + 1) - digamma(service/abandon)) / abandon`.
 pub(crate) fn drain_s(service_per_s: f64, abandon_per_s: f64, ahead: f64) -> f64 {
+    if abandon_per_s <= service_per_s * 1e-7 {
+        return (ahead + 1.0) / service_per_s;
+    }
     let agents = service_per_s / abandon_per_s;
     (digamma(agents + ahead + 1.0) - digamma(agents)) / abandon_per_s
 }
@@ -224,6 +227,9 @@ pub(crate) fn drain_s(service_per_s: f64, abandon_per_s: f64, ahead: f64) -> f64
 /// with half a term more at the near end.
 fn spread_s(service_per_s: f64, abandon_per_s: f64, ahead: f64) -> f64 {
     let rate = |j: f64| service_per_s + j * abandon_per_s;
+    if abandon_per_s <= 0.0 {
+        return (ahead + 1.0).sqrt() / rate(0.0);
+    }
     let integral = (1.0 / rate(0.0) - 1.0 / rate(ahead.max(0.0))) / abandon_per_s;
     (integral + 1.0 / (rate(0.0) * rate(0.0))).max(0.0).sqrt()
 }

@@ -338,6 +338,12 @@ impl Index {
         first.chain(second).filter(|(_, profile)| !profile.idle.is_empty())
     }
 
+    /// Whether some free agent fits both lines.
+    pub(crate) fn share_idle(&self, one: &Line, other: &Line) -> bool {
+        let both = |ix: &ProfileIx| one.fit.has(*ix) && other.fit.has(*ix);
+        self.idle.iter().any(both)
+    }
+
     /// Free agents who fit the line, counted until there are `enough`.
     pub(crate) fn idle_count(&self, line: LineIx, enough: u32) -> u32 {
         let Some(line) = self.line_at(line) else { return 0 };

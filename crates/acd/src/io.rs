@@ -346,6 +346,11 @@ pub enum Output {
         /// Which promise.
         callback: CallbackKey,
     },
+    /// A promise is due and not kept yet: for people to see to.
+    CallbackOverdue {
+        /// Which promise.
+        callback: CallbackKey,
+    },
     /// What became of a promise: for the store and for people.
     CallbackChanged {
         /// Which promise.

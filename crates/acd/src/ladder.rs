@@ -47,8 +47,9 @@ pub(crate) struct Overload {
     pub(crate) level: u8,
     /// The queue's reinforcements help.
     pub(crate) reinforced: bool,
-    /// When it was last looked at.
+    /// When it was last looked at, and when it will be.
     pub(crate) seen: Option<Instant>,
+    pub(crate) next: Option<Instant>,
 }
 
 impl Overload {

@@ -12,6 +12,7 @@ mod engine;
 pub mod erlang;
 mod expected;
 mod explain;
+mod feasibility;
 mod index;
 mod io;
 mod ladder;
@@ -24,12 +25,14 @@ mod tables;
 pub use callback::{CallbackCounts, CallbackEnd, CallbackKind, CallbackState, Promise};
 pub use choice::AgentChoice;
 pub use config::{
-    AgentConfig, CallbackRules, Config, ConfigError, Consequence, Contract, Declined, Due, IndexWeights,
-    Ladder, Limits, Overflow, OverflowTarget, QueueConfig, Quiet, RELAX_MAX, RING_TOGETHER_MAX, Relax,
-    Relaxation, TIERS_MAX,
+    AgentConfig, CallbackRules, Config, ConfigError, Consequence, Contract, Declined, Due, Forecast,
+    IndexWeights, Ladder, Limits, Overflow, OverflowTarget, QueueConfig, Quiet, RELAX_MAX, RING_TOGETHER_MAX,
+    Relax, Relaxation, Shortage, TIERS_MAX,
 };
 pub use decision::{AgentSeen, Band, Decision, HeadSeen, OTHERS_MAX, Outcome, Rank, Trigger, WhyNot};
-pub use engine::{AgentView, Engine, Violation};
+pub use engine::{AccountView, AgentView, CallbackView, Engine, Violation};
+pub use explain::{Nameless, Names, Told};
+pub use feasibility::{Demand, Feasibility};
 pub use io::{
     AgentState, Announcement, Caller, Class, Decline, Deflection, Input, Output, OverflowWhy, Repair, Timer,
     Truth, WayOut, Withdrawal,

@@ -144,16 +144,25 @@ impl Place {
     pub(crate) const NONE: Place = Place { time: u64::MAX, who: u64::MAX };
 
     pub(crate) fn new(class: Class, since: Instant, senior: bool, seq: u64, ix: CallIx) -> Place {
-        let class = match class {
-            Class::Emergency => 0,
-            Class::Complaint => 1,
-            Class::Normal => 2,
-        };
+        let class = Place::class_number(class);
         let time = since.as_nanos().min((1 << TIME_BITS) - 1);
         let seq = seq & ((1 << SEQ_BITS) - 1);
         Place {
             time: class << TIME_BITS | time,
             who: u64::from(!senior) << (SEQ_BITS + ROW_BITS) | seq << ROW_BITS | u64::from(ix.0),
+        }
+    }
+
+    /// Before every call of the class.
+    pub(crate) const fn first_of(class: Class) -> Place {
+        Place { time: Place::class_number(class) << TIME_BITS, who: 0 }
+    }
+
+    pub(crate) const fn class_number(class: Class) -> u64 {
+        match class {
+            Class::Emergency => 0,
+            Class::Complaint => 1,
+            Class::Normal => 2,
         }
     }
 
@@ -204,7 +213,7 @@ pub(crate) struct Call {
     pub(crate) relaxed: u8,
     /// Queues it was moved through.
     pub(crate) hops: u8,
-    /// The highest rung of the ladder at which it was offered a way out.
+    /// What ways out it was offered, as bits.
     pub(crate) shown: u8,
 }
 
@@ -273,6 +282,15 @@ impl Call {
 
 /// Most agents that a call avoids; the oldest is forgiven first.
 pub(crate) const AVOID_MAX: usize = 16;
+
+/// How a call leaves the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Answered,
+    Abandoned,
+    Deflected,
+    Overflowed,
+}
 
 /// For whom a call waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

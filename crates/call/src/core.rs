@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Instant, LegKey, QueueKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
+use base::{AgentKey, CallKey, Instant, LegKey, Seed, SeededMap, Timers, UnixMillis, WallClock};
 
 use crate::bucket::Bucket;
 use crate::counters::Counters;
@@ -48,8 +48,6 @@ pub(crate) struct Core {
     pub(crate) customers: Seed,
     pub(crate) promises: Promises,
     pub(crate) served: Served,
-    /// Rung of the ladder of overload, by queue, where it is not 0.
-    pub(crate) overload: BTreeMap<QueueKey, u8>,
     pub(crate) rng: base::Rng,
     /// How many refused calls may still have a record.
     pub(crate) refused_records: Bucket,
@@ -80,7 +78,6 @@ impl Core {
             customers: rng.next_seed(),
             promises: Promises::default(),
             served: Served::default(),
-            overload: BTreeMap::new(),
             own: own_sockets(&settings),
             refused_records: Bucket::new(settings.limits.refused_records_per_s_max, now),
             settings: Arc::new(settings),

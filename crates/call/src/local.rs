@@ -1,16 +1,17 @@
 //! The switch and its call distributor in one process, one loop: each one's outputs are the other's
 //! inputs, and the driver sees neither.
 
+use core::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use acd::Engine;
-use base::{CallKey, Instant, Seed, WallClock};
+use base::{CallKey, Duration, Instant, Seed, WallClock};
 
 use crate::admin::{Admin, AdminError, AgentChange};
 use crate::message::{Input, Output};
 use crate::settings::Settings;
 use crate::switch::{Switch, Timer};
-use crate::view::{Control, Counter, QueueView, Snapshot, TierView, WaitErrorView};
+use crate::view::{Control, Counter, FeasibilityView, QueueView, Snapshot, TierView, WaitErrorView};
 
 /// A deadline of either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,12 @@ pub struct Local {
     switch: Switch,
     engine: Engine,
     outputs: VecDeque<Output>,
+    /// What the contracts need, and when that was worked out: Erlang's sums are not for every look.
+    feasibility: Cell<Option<(Instant, Option<FeasibilityView>)>>,
 }
+
+/// How long a worked-out feasibility is shown.
+const FEASIBLE_FOR: Duration = Duration::from_secs(5);
 
 impl Local {
     /// Both, for `settings`.
@@ -35,7 +41,7 @@ impl Local {
         let mut rng = base::Rng::new(seed);
         let engine = Engine::new(settings.acd.clone(), rng.next_seed());
         let switch = Switch::new(settings, rng.next_seed(), first, wall);
-        Local { switch, engine, outputs: VecDeque::new() }
+        Local { switch, engine, outputs: VecDeque::new(), feasibility: Cell::new(None) }
     }
 
     /// What happened.
@@ -128,6 +134,21 @@ impl Local {
             view.answered = answered.get(&agent.key).copied().unwrap_or(0);
         }
         snapshot.queues = settings.queues.iter().map(|queue| self.queue_view(now, queue)).collect();
+        snapshot.feasibility = self.feasibility(now);
+        let promises = self.engine.callback_counts();
+        for (label, value) in [
+            ("promised", promises.promised),
+            ("refused", promises.refused),
+            ("dialled", promises.dialled),
+            ("reached", promises.reached),
+            ("kept", promises.kept),
+            ("called-again", promises.called_again),
+            ("not-reached", promises.not_reached),
+            ("cancelled", promises.cancelled),
+            ("overdue", promises.overdue),
+        ] {
+            snapshot.counters.push(Counter { name: "callbacks", label: label.to_owned(), value });
+        }
         let counters = self.engine.counters();
         for (name, value) in [
             ("stuck", counters.stuck),
@@ -148,6 +169,23 @@ impl Local {
         snapshot
     }
 
+    fn feasibility(&self, now: Instant) -> Option<FeasibilityView> {
+        if let Some((at, view)) = self.feasibility.get()
+            && now.since(at) < FEASIBLE_FOR
+        {
+            return view;
+        }
+        let view = self.engine.feasibility(now, None).map(|found| FeasibilityView {
+            on_duty: found.on_duty,
+            for_targets: found.for_targets,
+            for_floors: found.for_floors,
+            calls_per_hour: found.calls_per_s * 3_600.0,
+            reachable: found.answer_rate,
+        });
+        self.feasibility.set(Some((now, view)));
+        view
+    }
+
     fn queue_view(&self, now: Instant, queue: &crate::settings::Queue) -> QueueView {
         let stats = self.engine.queue_stats(now, queue.key).unwrap_or_default();
         QueueView {
@@ -157,7 +195,7 @@ impl Local {
             agents_ready: stats.agents_ready,
             agents_logged_in: stats.agents_logged_in,
             agents_on_duty: stats.agents_on_duty,
-            overload: self.switch.core.overload.get(&queue.key).copied().unwrap_or(0),
+            overload: self.engine.overload(queue.key).unwrap_or(0),
         }
     }
 

@@ -35,6 +35,7 @@ impl Switch {
             tiers: Vec::new(),
             trunks: self.trunk_views(),
             counters: self.counters(),
+            feasibility: None,
             draining: self.is_draining(),
         }
     }

@@ -338,12 +338,8 @@ impl Switch {
             acd::Output::Wait { call, announcement } => {
                 self.with_call(call, |journey, core| journey.expected(core, now, &announcement));
             }
-            acd::Output::Overload { queue, level: 0 } => {
-                self.core.overload.remove(&queue);
-            }
-            acd::Output::Overload { queue, level } => {
-                self.core.overload.insert(queue, level);
-            }
+            acd::Output::Overload { .. } => self.core.count("overload_changes", ""),
+            acd::Output::CallbackOverdue { .. } => self.core.count("callbacks_overdue", ""),
             acd::Output::Decided(decision) => self.decided(&decision),
             acd::Output::Repaired(repair) => self.core.count("repaired", repair_word(&repair)),
             acd::Output::DialBack { callback, .. } => {

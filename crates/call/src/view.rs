@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub trunks: Vec<TrunkView>,
     /// Monotonic counters by metric name, for example `("sip_requests", "INVITE", 17)`.
     pub counters: Vec<Counter>,
+    /// What the contracts need at the load of the last minutes, for the whole house; `None`: nobody calls.
+    pub feasibility: Option<FeasibilityView>,
     /// Whether new calls are refused because the switch drains.
     pub draining: bool,
 }
@@ -139,6 +141,21 @@ pub struct TierView {
     pub wait_ms_sum: u64,
     /// Expected wait of a call offered now, ms.
     pub expected_wait_ms: Option<u64>,
+}
+
+/// Agents that the contracts need, beside those on duty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct FeasibilityView {
+    /// Agents on duty.
+    pub on_duty: u32,
+    /// Agents needed to keep every target; `None`: more than a million.
+    pub for_targets: Option<u32>,
+    /// Agents needed to keep every floor.
+    pub for_floors: Option<u32>,
+    /// Calls per hour.
+    pub calls_per_hour: f64,
+    /// Answer rate that the agents on duty can reach for all calls together.
+    pub reachable: f64,
 }
 
 /// A tier in the controller, where it is owed most.

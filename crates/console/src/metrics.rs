@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use call::view::{Snapshot, TierView};
+use call::view::{FeasibilityView, Snapshot, TierView};
 use prometheus::core::Collector;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TEXT_FORMAT, TextEncoder};
@@ -35,6 +35,9 @@ fn render(shared: &Shared) -> String {
     page.gauge("draining", "1 while no new calls are taken.", &[], flag(draining));
     calls_and_agents(&mut page, &snapshot);
     queues_and_trunks(&mut page, &snapshot);
+    if let Some(feasibility) = &snapshot.feasibility {
+        feasibility_metrics(&mut page, feasibility);
+    }
     for tier in &snapshot.tiers {
         tier_metrics(&mut page, tier);
     }
@@ -64,6 +67,7 @@ fn render(shared: &Shared) -> String {
 fn label_name(counter: &str) -> &'static str {
     match counter {
         "calls_ended" => "outcome",
+        "callbacks" => "state",
         "hooks" => "result",
         "limited" => "limit",
         "sip_retransmits" => "direction",
@@ -127,6 +131,21 @@ fn queues_and_trunks(page: &mut Page, snapshot: &Snapshot) {
             page.gauge("trunk_reachable", "1 if its OPTIONS are answered.", &labels, flag(reachable));
         }
     }
+}
+
+/// "Needs 52 agents for targets, 47 on duty."
+fn feasibility_metrics(page: &mut Page, found: &FeasibilityView) {
+    page.gauge("agents_on_duty", "Agents on duty.", &[], f64::from(found.on_duty));
+    let needed = [("targets", found.for_targets), ("floors", found.for_floors)];
+    for (what, needed) in needed {
+        let needed = needed.map_or(f64::INFINITY, f64::from);
+        let help = "Agents needed for the tiers' targets and floors at the load of the last minutes.";
+        page.gauge("agents_needed", help, &[("for", what)], needed);
+    }
+    let help = "Calls per hour that want a person, of late.";
+    page.gauge("offered_calls_per_hour", help, &[], found.calls_per_hour);
+    let help = "Answer rate that the agents on duty can reach for all calls together.";
+    page.gauge("answer_rate_reachable", help, &[], found.reachable);
 }
 
 fn tier_metrics(page: &mut Page, tier: &TierView) {

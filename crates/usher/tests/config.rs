@@ -97,6 +97,35 @@ fn all_mistakes_of_all_files_are_named_at_once() {
 }
 
 #[test]
+fn a_contract_that_cannot_be_kept_is_named_with_the_number_that_would_do() {
+    let copy = Copy::new("forecast");
+    copy.edit("queues.toml", "calls_per_hour = 200", "calls_per_hour = 2000");
+    let found = copy.mistakes();
+    assert!(
+        found.len() == 1
+            && found[0].starts_with("tiers.toml")
+            && found[0].contains("floors")
+            && found[0].contains("41 are needed"),
+        "{found:#?}"
+    );
+    copy.edit("tiers.toml", "share = 0.50", "share = 0.40");
+    let found = copy.mistakes();
+    assert!(found.len() == 1 && found[0].contains("0.9"), "{found:#?}");
+}
+
+#[test]
+fn names_in_the_overload_table_are_checked_too() {
+    let copy = Copy::new("overload");
+    copy.edit("queues.toml", "# cap_to = \"flow:overflow\"", "cap_to = \"flow:overflwo\"");
+    copy.edit("queues.toml", "greeting = [\"called-back\"]", "greeting = [\"caled-back\"]");
+    copy.edit("queues.toml", "policy = \"debt3\"", "policy = \"debt\"");
+    let found = copy.mistakes();
+    for expected in ["did you mean `overflow`?", "did you mean `called-back`?", "did you mean `debt3`?"] {
+        assert!(found.iter().any(|finding| finding.contains(expected)), "{expected:?} is not in {found:#?}");
+    }
+}
+
+#[test]
 fn duplicate_keys_and_missing_files_are_named() {
     let copy = Copy::new("missing");
     copy.edit("usher.toml", "name = \"hotline\"", "name = \"hotline\"\nname = \"again\"");

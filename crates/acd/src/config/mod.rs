@@ -10,7 +10,7 @@ use base::{AgentKey, Duration, QueueKey, SkillKey, TierKey};
 
 use crate::{AgentChoice, PolicyKind};
 
-pub use check::{ConfigError, TIERS_MAX};
+pub use check::{ConfigError, Forecast, Shortage, TIERS_MAX};
 pub use contract::{Contract, Due};
 pub use overload::{CallbackRules, Ladder, Quiet};
 

@@ -9,44 +9,40 @@ use crate::decision::Trigger;
 use crate::io::{Caller, Class, Output, OverflowWhy, Timer, Withdrawal};
 use crate::stats::Counts;
 use crate::tables::{
-    AccountIx, AgentIx, CALLS_MAX, Call, CallIx, CallState, Place, Queue, QueueIx, Rare, State, Turn,
+    AccountIx, AgentIx, CALLS_MAX, Call, CallIx, CallState, Exit, Place, Queue, QueueIx, Rare, State, Turn,
 };
 
 /// Most queues that a call is moved through.
 const HOPS_MAX: u8 = 8;
-
-/// How a call leaves the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    Answered,
-    Abandoned,
-    Deflected,
-    Overflowed,
-}
 
 impl Engine {
     pub(super) fn offer(&mut self, now: Instant, key: CallKey, caller: &Caller) {
         self.admit(now, key, caller, None);
     }
 
-    /// A call comes; `callback`: of a customer who was called as promised.
+    /// A call comes; `callback`: of a customer who was called as promised. `false`: there is no place for it.
     pub(super) fn admit(
         &mut self,
         now: Instant,
         key: CallKey,
         caller: &Caller,
         callback: Option<CallbackKey>,
-    ) {
+    ) -> bool {
         if self.call_of.contains_key(&key) {
-            return self.ignore();
+            self.ignore();
+            return false;
         }
         let queue = self.queue_of.get(&caller.queue).copied().filter(|&ix| self.is_open(ix));
         let room = self.call_of.len() < self.config.limits.calls_max.min(CALLS_MAX);
         let account = queue.filter(|_| room).and_then(|queue| self.account(queue, &caller.skills));
-        let (Some(queue), Some(account)) = (queue, account) else { return self.refuse(key) };
+        let (Some(queue), Some(account)) = (queue, account) else {
+            self.refuse(key);
+            return false;
+        };
         let tier = caller.tier.index().min(self.tier_last());
         self.arrivals += 1;
-        let since = caller.since.unwrap_or(now).min(now);
+        let held = self.called_again(caller.customer);
+        let since = [caller.since, held].into_iter().flatten().min().unwrap_or(now).min(now);
         let ix = CallIx::new(self.calls.next());
         self.calls.insert(Call {
             key,
@@ -77,6 +73,7 @@ impl Engine {
         self.enter(now, ix);
         self.sample_wait(now, ix);
         self.begin_audit(now);
+        true
     }
 
     /// What few callers bring.
@@ -93,7 +90,7 @@ impl Engine {
         Some(Box::new(Rare { preferred, patience_a, turn, callback, ..Rare::default() }))
     }
 
-    fn refuse(&mut self, call: CallKey) {
+    pub(super) fn refuse(&mut self, call: CallKey) {
         self.counters.limited += 1;
         let (to, why) = (OverflowTarget::Hangup, OverflowWhy::Limit);
         self.outputs.push_back(Output::Overflow { call, to, why });
@@ -143,8 +140,14 @@ impl Engine {
             let timer = Timer::NoAgents(queue.key());
             self.timers.set(timer, since + *after);
         }
+        let queue = self.queue_of(call);
+        self.watch(now, queue);
+        if self.lead_elsewhere(now, ix) {
+            return;
+        }
         self.advance(now, ix);
         self.place(now, ix, Trigger::CallWaits);
+        self.greet_overloaded(now, ix);
     }
 
     /// Whether an agent of the caller's own is there, whoever else is not.
@@ -408,6 +411,10 @@ impl Engine {
             }
             Exit::Deflected => self.policy.undone(call.account, tier),
             Exit::Abandoned | Exit::Overflowed => {}
+        }
+        self.watch(now, queue);
+        if let Some(callback) = call.callback() {
+            self.promise_served(now, callback, exit);
         }
     }
 

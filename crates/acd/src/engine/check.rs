@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use base::{AgentKey, CallKey, QueueKey, TierKey};
+use base::{AgentKey, CallKey, CallbackKey, QueueKey, TierKey};
 
 use super::Engine;
+use super::callbacks::Stage;
 use crate::tables::{Agent, AgentIx, Call, CallIx, CallState, LineIx, Place, State, Turn};
 
 /// Two tables that disagree: a bug of the engine.
@@ -26,6 +27,10 @@ pub enum Violation {
     Deadline(AgentKey),
     /// The number of agents on duty or logged in is wrong, or a queue's clock.
     Duty,
+    /// A promise is not where it should be, or has no deadline.
+    Promise(CallbackKey),
+    /// The tables hold another number of promises than the counts say.
+    Promises,
     /// A call waits although a free agent could take it and no reserve forbids it.
     Unserved(CallKey),
 }
@@ -40,6 +45,7 @@ impl Engine {
         self.check_calls()?;
         self.check_agents()?;
         self.check_duty()?;
+        self.check_promises()?;
         self.check_served()
     }
 
@@ -73,6 +79,7 @@ impl Engine {
                 || tier.is_some_and(|row| !row.counts.conserved());
             self.counters.violations += u64::from(wrong);
         }
+        self.counters.violations += u64::from(!self.callback_counts.conserved());
     }
 
     fn check_calls(&self) -> Result<(), Violation> {
@@ -107,7 +114,7 @@ impl Engine {
         let all = listed == in_line
             && deadlines == self.call_deadlines.len()
             && heads
-            && members == self.call_of.len();
+            && members == self.call_of.len() + self.callback_of.len();
         if all { Ok(()) } else { Err(Violation::Waiting) }
     }
 
@@ -171,6 +178,35 @@ impl Engine {
         let listed: usize = self.index.profiles.iter().map(|profile| profile.idle.len()).sum();
         let free = self.agents.iter().filter(|agent| agent.is_free()).count();
         if listed == free { Ok(()) } else { Err(Violation::Duty) }
+    }
+
+    fn check_promises(&self) -> Result<(), Violation> {
+        let mut listed = 0;
+        for (&key, &ix) in &self.callback_of {
+            let wrong = Err(Violation::Promise(key));
+            let Some(entry) = self.callbacks.get(ix.at()).filter(|entry| entry.key == key) else {
+                return wrong;
+            };
+            let timer = self.timers.get(crate::Timer::Callback(key)).is_some();
+            let right = match entry.stage {
+                Stage::Scheduled { .. } => timer,
+                Stage::Waiting { line } => {
+                    listed += 1;
+                    self.index.line_at(line).is_some_and(|line| line.promised.contains(&(entry.due, ix)))
+                }
+                Stage::Dialling { .. } => timer && self.dialling.contains(&ix),
+                Stage::Reached { call } => self.call_of.contains_key(&call),
+            };
+            if !right || self.promised_to.get(&(entry.promise.customer, entry.promise.kind)) != Some(&ix) {
+                return wrong;
+            }
+        }
+        let lines: usize = self.index.lines.iter().flatten().map(|line| line.promised.len()).sum();
+        let counts = &self.callback_counts;
+        let open = u64::try_from(self.callback_of.len()).unwrap_or(u64::MAX);
+        let dialling = u64::try_from(self.dialling.len()).unwrap_or(u64::MAX);
+        let all = lines == listed && counts.conserved() && counts.open == open && counts.dialling == dialling;
+        if all { Ok(()) } else { Err(Violation::Promises) }
     }
 
     fn check_duty(&self) -> Result<(), Violation> {

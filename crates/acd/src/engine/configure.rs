@@ -34,6 +34,8 @@ impl Engine {
         self.lower_to_last_tier();
         self.replace_agents(now, agents);
         self.restore_reserved_lines();
+        self.restore_promises(now);
+        self.restore_ladder(now);
         self.take_up(now, waiting);
     }
 

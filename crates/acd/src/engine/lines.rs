@@ -5,7 +5,7 @@ use base::Instant;
 use super::Engine;
 use crate::config::OverflowTarget;
 use crate::io::OverflowWhy;
-use crate::tables::{AgentIx, Call, CallIx, CallState, Turn};
+use crate::tables::{AccountIx, AgentIx, Call, CallIx, CallState, Turn};
 
 impl Engine {
     /// Puts a waiting call where it belongs by now (its managers' turns, its relaxation) and sets the deadline
@@ -63,9 +63,14 @@ impl Engine {
     }
 
     fn relaxed(&self, now: Instant, call: &Call) -> u8 {
-        let steps = self.queue_row(call).map_or(&[][..], |queue| &queue.config.relax);
-        let taken = steps.iter().take_while(|step| call.since + step.after <= now).count();
-        u8::try_from(taken).unwrap_or(u8::MAX)
+        u8::try_from(self.steps_taken(now, call.account, call.since)).unwrap_or(u8::MAX)
+    }
+
+    /// Relaxation steps that a call of the account has taken that waits since then.
+    pub(super) fn steps_taken(&self, now: Instant, account: AccountIx, since: Instant) -> usize {
+        let queue = self.accounts.get(account.at()).and_then(|account| self.queues.get(account.queue.at()));
+        let steps = queue.map_or(&[][..], |queue| &queue.config.relax);
+        steps.iter().take_while(|step| since + step.after <= now).count()
     }
 
     /// When something about the call changes though nothing happens.

@@ -2,20 +2,25 @@
 
 mod accounts;
 mod agents;
+mod callbacks;
 mod calls;
 mod check;
 mod configure;
 mod decide;
 mod lines;
+mod overload;
 mod truth;
 mod views;
 mod wait;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Rng, Seed, SeededMap, Timers};
+use base::{
+    AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, Rng, Seed, SeededMap, Timers,
+};
 
+use crate::callback::{CallbackCounts, CallbackKind};
 use crate::config::Config;
 use crate::decision::{Decision, Trigger};
 use crate::expected::{Flow, Patience};
@@ -23,10 +28,10 @@ use crate::index::{Account, Index};
 use crate::io::{Input, Output, Timer};
 use crate::policy::Policy;
 use crate::stats::Counters;
-use crate::tables::{Agent, AgentIx, Call, CallIx, Deadlines, Queue, QueueIx, Slab, Tier};
+use crate::tables::{Agent, AgentIx, Call, CallIx, CallbackIx, Deadlines, Queue, QueueIx, Slab, Tier};
 
 pub use check::Violation;
-pub use views::AgentView;
+pub use views::{AccountView, AgentView, CallbackView};
 
 /// When a reserve has held calls back for so long without a break, and no caller came for whom, it is given up:
 /// nobody waits for ever for a caller who does not come.
@@ -53,6 +58,12 @@ pub struct Engine {
     calls: Slab<Call>,
     call_of: SeededMap<CallKey, CallIx>,
     call_deadlines: Deadlines<CallIx>,
+    callbacks: Slab<callbacks::Entry>,
+    callback_of: BTreeMap<CallbackKey, CallbackIx>,
+    /// One promise of a kind to a customer.
+    promised_to: BTreeMap<(CustomerKey, CallbackKind), CallbackIx>,
+    dialling: BTreeSet<CallbackIx>,
+    callback_counts: CallbackCounts,
     tiers: Vec<Tier>,
     flows: Vec<Flow>,
     patience: Patience,
@@ -103,6 +114,11 @@ impl Engine {
             calls: Slab::default(),
             call_of: SeededMap::with_hasher(rng.next_seed()),
             call_deadlines: Deadlines::default(),
+            callbacks: Slab::default(),
+            callback_of: BTreeMap::new(),
+            promised_to: BTreeMap::new(),
+            dialling: BTreeSet::new(),
+            callback_counts: CallbackCounts::default(),
             tiers: Vec::new(),
             flows: Vec::new(),
             patience: Patience::default(),
@@ -151,10 +167,10 @@ impl Engine {
             Input::Declined { call, agent, why } => self.declined(now, call, agent, why),
             Input::Ended { call, agent } => self.ended(now, call, agent),
             Input::AskWait { call } => self.ask_wait(now, call),
-            Input::Promise { .. }
-            | Input::DialAnswered { .. }
-            | Input::DialFailed { .. }
-            | Input::CancelCallback { .. } => self.ignore(),
+            Input::Promise { callback, promise } => self.promise(now, callback, promise),
+            Input::DialAnswered { callback, call } => self.dial_answered(now, callback, call),
+            Input::DialFailed { callback } => self.dial_failed(now, callback),
+            Input::CancelCallback { callback } => self.cancel_callback(callback),
             Input::Truth(truth) => self.learn(now, &truth),
             Input::Configure(config) => self.configure(now, *config),
         }
@@ -187,8 +203,11 @@ impl Engine {
                 self.sweep(now);
             }
             Timer::Audit => self.ask_truth(now),
-            Timer::Ladder(_) | Timer::Callback(_) | Timer::CallbackDue(_) | Timer::Quiet => {}
-            Timer::Agent(_) | Timer::Call(_) => {}
+            Timer::Ladder(queue) => self.ladder_timeout(now, queue),
+            Timer::Callback(callback) => self.callback_timeout(now, callback),
+            Timer::CallbackDue(callback) => self.callback_due(callback),
+            // Whoever may be dialled is, after every event.
+            Timer::Quiet | Timer::Agent(_) | Timer::Call(_) => {}
         }
     }
 
@@ -225,6 +244,7 @@ impl Engine {
             }
         }
         self.look_again(now);
+        self.dial_back(now);
         self.check_touched();
     }
 

@@ -20,6 +20,13 @@ impl Engine {
         for (key, ix) in agents {
             self.learn_about(now, key, ix, truth);
         }
+        for ix in self.dialling.iter().copied().collect::<Vec<_>>() {
+            let key = self.callbacks.get(ix.at()).map(|entry| entry.key);
+            if let Some(key) = key.filter(|key| !truth.dialling.contains(key)) {
+                self.repaired(Repair::NotDialling(key));
+                self.attempt_failed(now, ix);
+            }
+        }
         self.set_audit(now);
     }
 
@@ -85,6 +92,6 @@ impl Engine {
 
     fn may_be_stuck(&self) -> bool {
         let held = |agent: &Agent| matches!(agent.state, State::Reserved { .. } | State::Talking { .. });
-        !self.call_of.is_empty() || self.agents.iter().any(held)
+        !self.call_of.is_empty() || !self.dialling.is_empty() || self.agents.iter().any(held)
     }
 }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use base::{AgentKey, CallKey, Instant, QueueKey, TierKey};
+use base::{AgentKey, CallKey, CallbackKey, Instant, QueueKey, TierKey};
 
 use super::Engine;
+use super::callbacks::state_of;
+use crate::callback::{CallbackCounts, CallbackState, Promise};
 use crate::config::Config;
 use crate::decision::{Band, Decision};
+use crate::feasibility::{Demand, Feasibility};
 use crate::io::AgentState;
+use crate::requirement::Requirement;
 use crate::stats::{Counters, Debts, QueueStats, TierStats};
 use crate::tables::{AccountIx, Agent};
 
@@ -24,6 +28,34 @@ pub struct AgentView {
     pub answered: u64,
     /// Share of his time of late spent with calls and their after-call work.
     pub occupancy: f64,
+}
+
+/// An open promise as shown to people.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CallbackView<'a> {
+    /// Which.
+    pub callback: CallbackKey,
+    /// What was promised.
+    pub promise: &'a Promise,
+    /// When it is due.
+    pub due: Instant,
+    /// What it is at.
+    pub state: CallbackState,
+}
+
+/// What a tier's calls of one queue with the same wishes are owed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AccountView<'a> {
+    /// The queue.
+    pub queue: QueueKey,
+    /// The wishes, as the calls came.
+    pub skills: &'a Requirement,
+    /// The tier.
+    pub tier: TierKey,
+    /// What is owed.
+    pub debts: Debts,
+    /// The band of a call that would come now.
+    pub band: Band,
 }
 
 impl Engine {
@@ -94,6 +126,69 @@ impl Engine {
     /// offered it something, and those in which it lost to another.
     pub fn explain(&self, call: CallKey) -> impl Iterator<Item = &Arc<Decision>> {
         self.decisions.iter().filter(move |decision| decision.concerns(call))
+    }
+
+    /// Whether the contracts can be kept with the agents on duty, for one queue or the whole house, by the calls of the
+    /// last ten minutes. `None`: nobody calls, or no such queue.
+    pub fn feasibility(&self, now: Instant, queue: Option<QueueKey>) -> Option<Feasibility> {
+        let of = |key: QueueKey| self.queue_of.get(&key).and_then(|ix| self.queues.get(ix.at()));
+        let one = match queue {
+            Some(key) => Some(of(key)?),
+            None => None,
+        };
+        let mut calls_per_s = vec![0.0; self.config.tiers.len()];
+        let (mut calls, mut work_s) = (0.0, 0.0);
+        for row in self.queues.iter().filter(|row| one.is_none_or(|one| one.key() == row.key())) {
+            for (tier, flow) in calls_per_s.iter_mut().zip(&row.arriving) {
+                let rate_per_s = flow.rate_per_s(now);
+                *tier += rate_per_s;
+                calls += rate_per_s;
+                work_s += rate_per_s * row.handled.seconds();
+            }
+        }
+        let on_duty: usize = match one {
+            Some(row) => {
+                let profiles = row.profiles.iter().filter_map(|&ix| self.index.profile_at(ix));
+                profiles.map(|profile| profile.on_duty).sum()
+            }
+            None => self.index.profiles.iter().map(|profile| profile.on_duty).sum(),
+        };
+        let handle_s = if calls > 0.0 { work_s / calls } else { 0.0 };
+        let demand = Demand { calls_per_s, handle_s, patience_s: 1.0 / self.patience.rate_per_s() };
+        Feasibility::of(&self.config.tiers, &demand, u32::try_from(on_duty).unwrap_or(u32::MAX))
+    }
+
+    /// The open promises, in the order of their keys.
+    pub fn callbacks(&self) -> impl Iterator<Item = CallbackView<'_>> {
+        let rows = self.callback_of.values().filter_map(|ix| self.callbacks.get(ix.at()));
+        rows.map(|entry| CallbackView {
+            callback: entry.key,
+            promise: &entry.promise,
+            due: entry.due,
+            state: state_of(entry),
+        })
+    }
+
+    /// Promises since start.
+    pub const fn callback_counts(&self) -> &CallbackCounts {
+        &self.callback_counts
+    }
+
+    /// What each kind of call is owed. Nothing, unless the policy keeps debts.
+    pub fn debts(&self) -> impl Iterator<Item = AccountView<'_>> {
+        let tiers = self.config.tiers.len();
+        let all =
+            self.accounts.iter().enumerate().flat_map(move |row| (0..tiers).map(move |tier| (row, tier)));
+        all.filter_map(move |((at, account), tier)| {
+            let ix = AccountIx::new(at);
+            Some(AccountView {
+                queue: self.queues.get(account.queue.at())?.key(),
+                skills: &account.needs,
+                tier: TierKey(u8::try_from(tier).ok()?),
+                debts: self.policy.debts(ix, tier)?,
+                band: self.policy.band(ix, tier)?,
+            })
+        })
     }
 
     /// Calls waiting or being presented.

@@ -9,10 +9,13 @@
 use std::collections::VecDeque;
 
 use acd::{
-    AgentConfig, AgentState, CallbackState, Caller, Class, Config, Contract, Decline, Deflection, Engine,
-    Input, Output, OverflowTarget, OverflowWhy, QueueConfig, Requirement, Withdrawal,
+    AgentConfig, AgentState, CallbackKind, CallbackState, Caller, Class, Config, Contract, Decline,
+    Deflection, Engine, Input, Output, OverflowTarget, OverflowWhy, Promise, QueueConfig, Requirement,
+    Withdrawal,
 };
-use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Seed, SkillKey, TierKey};
+use base::{
+    AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, Seed, SkillKey, TierKey,
+};
 
 pub(crate) const TIERS: [&str; 4] = ["diamond", "gold", "silver", "ordinary"];
 
@@ -112,6 +115,18 @@ impl World {
         assert!(self.heard.is_empty(), "at the end there came {:?}", self.heard);
     }
 
+    /// What came and was not foretold, for tests that look for themselves.
+    pub(crate) fn take_heard(&mut self) -> Vec<String> {
+        self.heard.drain(..).map(|(_, words)| words).collect()
+    }
+
+    /// What came is foretold one by one: others may follow.
+    #[track_caller]
+    pub(crate) fn script_after(&mut self, expected: &str) {
+        let heard = self.heard.pop_front().map(|(_, heard)| format!("-> {heard}"));
+        assert_eq!(heard.as_deref(), Some(expected));
+    }
+
     #[track_caller]
     fn act(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -136,6 +151,16 @@ impl World {
             "answers" => Input::Answered { agent: agent(1), call: call(2) },
             "declines" => Input::Declined { agent: agent(1), call: call(2), why: decline(words[3]) },
             "ends" => Input::Ended { agent: agent(1), call: call(2) },
+            "ask" => Input::AskWait { call: call(1) },
+            "promise" => promise(&words, self.now),
+            "customer-answers" => Input::DialAnswered { callback: CallbackKey(number(1)), call: call(2) },
+            "customer-fails" => Input::DialFailed { callback: CallbackKey(number(1)) },
+            "cancel" => Input::CancelCallback { callback: CallbackKey(number(1)) },
+            "level" => {
+                let queue = QueueKey(u16::try_from(number(1)).expect("a queue"));
+                assert_eq!(self.engine.overload(queue).map(u64::from), Some(number(2)), "{line}");
+                return;
+            }
             "state" => {
                 let view = self.engine.agent(agent(1)).expect("a known agent");
                 assert_eq!(state_word(view.state), words[2], "{line}");
@@ -145,6 +170,33 @@ impl World {
         };
         self.input(input);
     }
+}
+
+/// `promise 1 to 500 ordinary since=3 not-before=100 due=200 kind=visit attempts=1 skill=1:5`
+fn promise(words: &[&str], now: Instant) -> Input {
+    let number = |word: &str| word.parse::<u64>().expect("a number");
+    let at = |word: &str| Instant::from_secs(number(word));
+    let mut promise = Promise::new(CustomerKey(number(words[3])), tier(words[4]), QueueKey(0), now);
+    for word in &words[5..] {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name {
+            "since" => promise.since = at(value),
+            "not-before" => promise.not_before = Some(at(value)),
+            "due" => promise.due = Some(at(value)),
+            "kind" => promise.kind = CallbackKind::from_word(value).expect("a kind"),
+            "attempts" => promise.attempts = number(value) as u8,
+            "queue" => promise.queue = QueueKey(number(value) as u16),
+            "skill" => promise.skills = skill(value),
+            other => panic!("no such word: {other}"),
+        }
+    }
+    Input::Promise { callback: CallbackKey(number(words[1])), promise: Box::new(promise) }
+}
+
+fn skill(value: &str) -> Requirement {
+    let (skill, level) = value.split_once(':').expect("skill=S:L");
+    let (skill, level) = (skill.parse().expect("a skill"), level.parse().expect("a level"));
+    Requirement::skill(SkillKey(skill), level)
 }
 
 fn tier(word: &str) -> TierKey {
@@ -174,12 +226,10 @@ fn caller(words: &[&str]) -> Caller {
             "A" => caller.managers[0] = Some(AgentKey(number())),
             "B" => caller.managers[1] = Some(AgentKey(number())),
             "last" => caller.last_agent = Some(AgentKey(number())),
+            "customer" => caller.customer = Some(CustomerKey(number().into())),
             "since" => caller.since = Some(Instant::from_secs(number().into())),
             "skill" => {
-                let (skill, level) = value.split_once(':').expect("skill=S:L");
-                let (skill, level) = (skill.parse().expect("a skill"), level.parse().expect("a level"));
-                let need = Requirement::skill(SkillKey(skill), level);
-                caller.skills = caller.skills.and(&need).expect("a few skills");
+                caller.skills = caller.skills.and(&skill(value)).expect("a few skills");
             }
             other => panic!("no such word: {other}"),
         }
@@ -258,6 +308,7 @@ pub(crate) fn words(output: &Output) -> Option<String> {
                 announcement.within.map_or("nothing".to_owned(), |within| within.as_secs().to_string());
             format!("tell {} {within}", call.0)
         }
+        Output::CallbackOverdue { callback } => format!("overdue {}", callback.0),
         Output::AskTruth => "ask-truth".to_owned(),
         Output::Repaired(repair) => format!("repaired {repair:?}"),
         Output::AgentChanged { .. } | Output::Decided(_) => return None,

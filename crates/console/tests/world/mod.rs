@@ -12,7 +12,8 @@ use arc_swap::ArcSwap;
 use base::{CallKey, Pii, UnixMillis};
 use call::admin::{Admin, AdminError};
 use call::view::{
-    AgentView, CallView, Control, Counter, Notice, QueueView, Snapshot, TierView, TrunkView, WaitErrorView,
+    AgentView, CallView, Control, Counter, FeasibilityView, Notice, QueueView, Snapshot, TierView, TrunkView,
+    WaitErrorView,
 };
 use console::{AdminRequest, Console, ConsoleConfig, Handles, Kind, Readiness, Sample, Token};
 use store::{Spool, SpoolConfig, Store, sample};
@@ -198,6 +199,13 @@ fn snapshot() -> Snapshot {
             Counter { name: "dropped", label: "body\"too\nbig".to_owned(), value: 2 },
             Counter { name: "records", label: String::new(), value: 9 },
         ],
+        feasibility: Some(FeasibilityView {
+            on_duty: 47,
+            for_targets: Some(52),
+            for_floors: Some(30),
+            calls_per_hour: 900.0,
+            reachable: 0.9,
+        }),
         draining: false,
     }
 }

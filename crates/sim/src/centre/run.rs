@@ -248,6 +248,7 @@ impl Run {
                 | Output::DialBack { .. }
                 | Output::StopDial { .. }
                 | Output::CallbackChanged { .. }
+                | Output::CallbackOverdue { .. }
                 | Output::AskTruth
                 | Output::Repaired(_) => {}
             }

@@ -47,7 +47,7 @@ pub fn settings(
     // What the files' own checks have named, with file and line, is not said again in the engine's words.
     if all.is_empty() {
         for error in acd.check() {
-            all.push(Finding::new(queues, format!("{error:?}")));
+            all.push(Finding::new(queues, error.to_string()));
         }
     }
     Settings {

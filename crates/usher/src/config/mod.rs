@@ -80,13 +80,9 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
         for prompt in &routing.callbacks.greeting {
             check_prompt(&vocabulary, &findings, file(3).file, "greeting", prompt);
         }
-        if let Some(forecast) = routing.forecast.filter(|_| findings.is_empty()) {
-            let (mistakes, notes) = overload::feasible(&forecast, &tiers, agents.len());
-            findings.extend(mistakes.into_iter().map(|message| Finding::new(file(4).file, message)));
-            warnings.extend(notes.into_iter().map(|message| Finding::new(file(4).file, message)));
-        }
         let parts = Parts { main, trunks, agents, routing, tiers, flows, voices };
         let settings = build::settings(&parts, &mut next, file(2), file(3).file, &findings);
+        check_forecast(&parts, &settings.acd, file(4).file, &findings, &mut warnings);
         Loaded { main: parts.main, settings, warnings }
     };
     if !findings.is_empty() {
@@ -241,6 +237,31 @@ fn flows(
     findings.extend(checked.errors);
     warnings.extend(checked.warnings);
     Arc::new(flows)
+}
+
+/// The contracts against the load that is expected: floors that cannot be kept are a mistake, targets a warning.
+fn check_forecast(
+    parts: &Parts,
+    acd: &acd::Config,
+    file: &str,
+    findings: &Findings,
+    warnings: &mut Vec<Finding>,
+) {
+    let Some(forecast) = parts.routing.forecast.filter(|_| findings.is_empty()) else { return };
+    let shares = parts.tiers.iter().map(|tier| tier.share);
+    let Some(shares) = shares.collect::<Option<Vec<f64>>>() else {
+        let missing = parts.tiers.iter().filter(|tier| tier.share.is_none()).map(|tier| tier.name.as_str());
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        let message = format!("a forecast needs the `share` of every tier's calls: missing for {missing}");
+        return findings.push(Finding::new(file, message));
+    };
+    for error in acd.check_forecast(&forecast.with_shares(shares)) {
+        let finding = Finding::new(file, error.to_string());
+        match error {
+            acd::ConfigError::TargetsInfeasible(_) => warnings.push(finding),
+            _ => findings.push(finding),
+        }
+    }
 }
 
 /// A prompt must be in every voice.

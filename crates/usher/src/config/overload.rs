@@ -1,13 +1,11 @@
 //! `queues.toml`: what is done when more call than can be answered, how customers are called back, and the load that is
 //! expected, against which the contracts are checked.
 
-use acd::erlang::{Goal, Line};
 use acd::{CallbackRules, Ladder, Quiet};
 use base::Duration;
 use reader::Section;
 
 use super::queues::{Target, target};
-use super::tiers::Tier;
 
 /// `[overload]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,77 +127,14 @@ pub fn forecast(section: Option<Section<'_>>) -> Option<Forecast> {
     calls_per_hour.map(|_| forecast)
 }
 
-/// What is wrong with the contracts at the load that is expected, with the number that would make it right:
-/// `(mistakes, warnings)`. Targets are aims: missing them is a warning; floors are kept or the contract is none.
-pub fn feasible(forecast: &Forecast, tiers: &[Tier], agents: usize) -> (Vec<String>, Vec<String>) {
-    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
-    let shares: f64 = tiers.iter().map(|tier| tier.share.unwrap_or(0.0)).sum();
-    let unnamed: Vec<&str> =
-        tiers.iter().filter(|tier| tier.share.is_none()).map(|tier| tier.name.as_str()).collect();
-    if !unnamed.is_empty() {
-        mistakes.push(format!(
-            "a forecast needs the `share` of each tier's calls: missing for {}",
-            unnamed.join(", ")
-        ));
-        return (mistakes, warnings);
-    }
-    if (shares - 1.0).abs() > 0.001 {
-        mistakes.push(format!("the tiers' shares add up to {shares:.3}, not 1"));
-        return (mistakes, warnings);
-    }
-    let line = Line {
-        calls_per_s: forecast.calls_per_hour / 3_600.0,
-        handle_s: forecast.handle_time_s,
-        patience_s: forecast.patience_s,
-        waiting_max: None,
-    };
-    let of = |rate: fn(&acd::Contract) -> f64| -> f64 {
-        tiers.iter().map(|tier| tier.share.unwrap_or(0.0) * rate(&tier.contract)).sum()
-    };
-    let rated = [("floors", of(|c| c.floor), true), ("targets", of(|c| c.target), false)];
-    for (what, share, must) in rated {
-        let needed = line.agents_for(Goal::Answered(share));
-        if needed.is_some_and(|needed| needed as usize <= agents) {
-            continue;
+impl Forecast {
+    /// As the distributor's check takes it, with each tier's share.
+    pub fn with_shares(&self, shares: Vec<f64>) -> acd::Forecast {
+        acd::Forecast {
+            calls_per_s: self.calls_per_hour / 3_600.0,
+            shares,
+            handle_s: self.handle_time_s,
+            patience_s: self.patience_s,
         }
-        let needed = needed.map_or("more than a million".to_owned(), |needed| needed.to_string());
-        let calls = forecast.calls_per_hour;
-        let message = format!(
-            "{calls:.0} calls an hour need {needed} agents for the tiers' {what} ({:.1} % of all calls), and {agents} are here",
-            share * 100.0
-        );
-        if must { mistakes.push(message) } else { warnings.push(message) }
-    }
-    (mistakes, warnings)
-}
-
-#[cfg(test)]
-mod tests {
-    use acd::Contract;
-
-    use super::*;
-
-    fn tiers(shares: [f64; 2]) -> Vec<Tier> {
-        let tier = |name: &str, share, target, floor| Tier {
-            name: name.to_owned(),
-            share: Some(share),
-            contract: Contract::new(target, floor, Duration::from_secs(60)),
-        };
-        vec![tier("gold", shares[0], 0.95, 0.75), tier("ordinary", shares[1], 0.80, 0.20)]
-    }
-
-    #[test]
-    fn what_cannot_be_kept_is_named_with_the_number_that_would_do() {
-        let forecast = Forecast { calls_per_hour: 1_000.0, handle_time_s: 180.0, patience_s: 120.0 };
-        assert_eq!(feasible(&forecast, &tiers([0.2, 0.8]), 50), (Vec::new(), Vec::new()));
-        let (mistakes, warnings) = feasible(&forecast, &tiers([0.2, 0.8]), 30);
-        assert!(
-            mistakes.is_empty() && warnings.len() == 1 && warnings[0].contains("targets"),
-            "{warnings:?}"
-        );
-        let (mistakes, _) = feasible(&forecast, &tiers([0.2, 0.8]), 10);
-        assert!(mistakes[0].contains("need 16 agents for the tiers' floors"), "{mistakes:?}");
-        let (mistakes, _) = feasible(&forecast, &tiers([0.2, 0.7]), 50);
-        assert_eq!(mistakes, ["the tiers' shares add up to 0.900, not 1"]);
     }
 }
