@@ -105,7 +105,12 @@ impl WireOracle {
         }
         let key = (from.ip(), word(message.branch()), method.clone());
         let initial = message.to_tag().is_none();
-        self.asked.entry(key).or_insert(Asked { first: now, finals: BTreeSet::new(), initial });
+        let new = || Asked { first: now, finals: BTreeSet::new(), initial };
+        let asked = self.asked.entry(key).or_insert_with(new);
+        if !asked.finals.is_empty() && now - asked.first > LIFE * 3 {
+            // What the peer repeats after so long it asks anew.
+            *asked = new();
+        }
         if method == "BYE" {
             let id = (word(message.get("Call-ID")), word(message.to_tag()), word(message.from_tag()));
             if let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.over.is_none()) {
