@@ -1,8 +1,10 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
-.PHONY: demo test check prompts build bench load compare-relay compare-prompts
+# make soak [SOAK=600]     bad days in the simulated world, as long as told
+.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts
 
 SECONDS ?= 60
+SOAK ?= 600
 
 build:
 	@scripts/install-debian.sh build
@@ -27,6 +29,9 @@ test:
 	@$(MAKE) --no-print-directory prompts
 	cargo build --locked -p usher -p usher-load
 	cargo test --workspace --locked
+
+soak:
+	cargo run --release --locked -p sim -- --seconds $(SOAK)
 
 bench:
 	cargo bench -p benches

@@ -53,6 +53,10 @@ pub struct Remains {
     pub timers: usize,
     /// Agents marked as in a call of their own.
     pub engaged: usize,
+    /// Legs of the SIP endpoint.
+    pub sip_legs: usize,
+    /// Its transactions, server and client.
+    pub transactions: usize,
 }
 
 impl Journey {
@@ -120,6 +124,7 @@ impl Switch {
 
     /// What is left of calls.
     pub fn remains(&self) -> Remains {
+        let (servers, clients) = self.core.sip.transactions_len();
         Remains {
             calls: self.calls.len(),
             legs: self.core.legs.len(),
@@ -127,6 +132,8 @@ impl Switch {
             trunk_calls: self.core.trunks.live(),
             timers: self.core.timers.len(),
             engaged: self.core.agents.values().filter(|seen| seen.engaged > 0).count(),
+            sip_legs: self.core.sip.legs_len(),
+            transactions: servers + clients,
         }
     }
 }

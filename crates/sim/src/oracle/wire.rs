@@ -28,7 +28,15 @@ type AckId = (String, String, u32);
 struct Asked {
     first: Instant,
     finals: BTreeSet<u16>,
+    /// A challenge is no verdict: nothing is kept of it, and after a reload the same request may pass.
+    challenged: bool,
     initial: bool,
+}
+
+impl Asked {
+    fn is_answered(&self) -> bool {
+        self.challenged || !self.finals.is_empty()
+    }
 }
 
 /// A request that the switch sent.
@@ -105,7 +113,12 @@ impl WireOracle {
         }
         let key = (from.ip(), word(message.branch()), method.clone());
         let initial = message.to_tag().is_none();
-        self.asked.entry(key).or_insert(Asked { first: now, finals: BTreeSet::new(), initial });
+        let new = || Asked { first: now, finals: BTreeSet::new(), challenged: false, initial };
+        let asked = self.asked.entry(key).or_insert_with(new);
+        if asked.is_answered() && now - asked.first > LIFE * 3 {
+            // What the peer repeats after so long it asks anew.
+            *asked = new();
+        }
         if method == "BYE" {
             let id = (word(message.get("Call-ID")), word(message.to_tag()), word(message.from_tag()));
             if let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.over.is_none()) {
@@ -168,6 +181,10 @@ impl WireOracle {
             if !asked.finals.is_empty() {
                 self.wrong(now, "a provisional response after the final one", message);
             }
+            return;
+        }
+        if code == 401 {
+            asked.challenged = true;
             return;
         }
         asked.finals.insert(code);
@@ -282,7 +299,7 @@ impl WireOracle {
     pub fn sweep(&mut self, now: Instant, leapt: Duration) {
         for ((from, _, method), asked) in &self.asked {
             let limit = if method == "INVITE" { INVITE_MAX } else { ANSWER_MAX } + leapt;
-            if asked.finals.is_empty() && now - asked.first > limit {
+            if !asked.is_answered() && now - asked.first > limit {
                 self.wrong.push(format!("{now}: {method} of {from} at {} is not answered", asked.first));
             }
         }
@@ -291,13 +308,13 @@ impl WireOracle {
                 self.wrong.push(format!("{now}: no ACK since {since} for {id:?}"));
             }
         }
-        self.asked.retain(|_, asked| asked.finals.is_empty() || now - asked.first < INVITE_MAX * 2);
+        self.asked.retain(|_, asked| !asked.is_answered() || now - asked.first < INVITE_MAX * 2);
     }
 
     /// At the end, when all has drained.
     pub fn finish(&mut self, now: Instant) {
         for ((from, _, method), asked) in &self.asked {
-            if asked.finals.is_empty() {
+            if !asked.is_answered() {
                 self.wrong.push(format!("{now}: {method} of {from} at {} was never answered", asked.first));
             }
         }

@@ -363,6 +363,8 @@ impl Phone {
     pub fn hang_up(&mut self, now: Instant, id: LineId) {
         let Some(line) = self.lines.get_mut(id) else { return };
         match line.state {
+            // One CANCEL is enough; if it stays unheard the call counts as cancelled (RFC 3261 §9.1).
+            LineState::Calling if line.cancelled => {}
             LineState::Calling => {
                 line.cancelled = true;
                 // Not before a provisional response (RFC 3261 §9.1).

@@ -96,6 +96,9 @@ impl World {
         if !self.voices.legs.is_empty() {
             self.fail(&format!("media legs left: {:?}", self.voices.legs));
         }
+        if self.local.engine().waiting() > 0 {
+            self.fail("somebody still waits in the engine");
+        }
         self.lines_are_over();
         for agent in self.local.engine().agents() {
             use acd::AgentState::{Engaged, Reserved, Talking};

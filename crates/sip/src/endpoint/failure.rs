@@ -126,7 +126,7 @@ impl Endpoint {
             let trunk = self.trunk(trunk)?;
             let known = trunk.sources.iter().any(|block| block.contains(hop.flow.remote.ip()));
             let first = matches!(purpose, Purpose::Invite(_) | Purpose::Options(_));
-            trunk.credentials.clone().filter(|_| known || first)
+            trunk.credentials.clone().filter(|_| first || (known && self.began(purpose)))
         });
         let Some(credentials) = credentials.filter(|_| challenges < config.limits.challenges_max) else {
             self.layer.counters.dropped.challenges_refused += 1;
@@ -142,6 +142,15 @@ impl Endpoint {
         template.cseq = template.cseq.wrapping_add(1) & 0x7fff_ffff;
         self.send_again(now, template, hop, purpose, challenges.saturating_add(1));
         true
+    }
+
+    /// Whether the dialog of a request is one that we began: who calls us has no claim to our hashes.
+    fn began(&self, purpose: Purpose) -> bool {
+        let leg = match purpose {
+            Purpose::Reinvite(leg) | Purpose::Update(leg) | Purpose::Bye(leg) | Purpose::InDialog(leg) => leg,
+            _ => return false,
+        };
+        self.legs.get(&leg).is_some_and(|leg| leg.dialog.is_ours)
     }
 
     fn trunk_of(&self, purpose: Purpose) -> Option<base::TrunkKey> {

@@ -336,3 +336,21 @@ fn an_agent_at_a_trunks_address_is_an_agent() {
     assert_eq!(world.status(), 401);
     assert!(world.names(A).is_empty());
 }
+
+#[test]
+fn a_late_or_replayed_register_removes_nothing() {
+    let mut world = with_users();
+    let mut phone = registered(&mut world);
+    let mut late = phone.clone();
+    phone.challenged(&mut world);
+    assert_eq!(status_of(&phone.again(&mut world)), 200);
+    // An older one of the same Call-ID, though with credentials that are good: refused, and again.
+    late.contact = late.contact.replace('>', ">;expires=0");
+    late.cseq = 1;
+    late.challenged(&mut world);
+    late.nc = 4;
+    let refused = late.again(&mut world);
+    assert_eq!(status_of(&refused), 500, "{refused}");
+    assert_eq!(status_of(&late.send(&mut world)), 500, "its repetition is not a replay but a repetition");
+    assert_eq!(world.nodes[A].endpoint.bindings(AgentKey(1)).len(), 1);
+}

@@ -179,3 +179,32 @@ fn another_realm_gets_nothing() {
     assert_eq!(world.names(A), ["Failed 407", "Released"]);
     assert_eq!(world.nodes[A].endpoint.counters().dropped.challenges_refused, 1);
 }
+
+/// A hash of the trunk's secret for a request that we began may go to the trunk; who calls us cannot
+/// make us say it by challenging our BYE.
+#[test]
+fn a_challenged_bye_leaks_no_digest() {
+    let credentials = || {
+        Some(Credentials {
+            realm: "carrier".to_owned(),
+            username: "us".to_owned(),
+            password: Pii::new("secret".to_owned()),
+        })
+    };
+    let mut a = config(1, 2);
+    a.trunks[0].credentials = credentials();
+    let mut world = World::with(a, config(2, 1));
+    world.nodes.pop();
+    let (leg, _) = crate::refusals::up(&mut world);
+    world.received();
+    world.with_endpoint(A, |endpoint, now| endpoint.bye(now, leg, None));
+    let bye = world.received().pop().unwrap();
+    assert!(bye.starts_with("BYE"), "{bye}");
+    let lines = "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"n\", qop=\"auth\", algorithm=MD5\n";
+    let challenge = crate::forks::response(&bye, "407 Proxy Authentication Required", "x", lines);
+    world.inject(address(2), A, &challenge.replace(";tag=x", ""));
+    let sent = world.received();
+    assert!(sent.iter().all(|text| !text.contains("Authorization")), "{sent:?}");
+    assert_eq!(world.nodes[A].endpoint.counters().dropped.challenges_refused, 1);
+    world.drained();
+}

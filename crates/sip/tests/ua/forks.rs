@@ -6,7 +6,7 @@ use crate::refusals::alone;
 use crate::world::{A, World, header};
 
 /// A response of a branch of a fork to the request `text`.
-fn response(text: &str, status: &str, tag: &str, extra: &str) -> String {
+pub(crate) fn response(text: &str, status: &str, tag: &str, extra: &str) -> String {
     format!(
         "SIP/2.0 {status}\nVia: {}\nFrom: {}\nTo: {};tag={tag}\nCall-ID: {}\nCSeq: {}\nContact: <sip:{tag}@10.0.0.2:5060>\n{extra}Content-Length: 0\n\n",
         header(text, "Via"),

@@ -6,6 +6,7 @@
 mod auth;
 mod calls;
 mod cancel;
+mod early;
 mod failover;
 mod forks;
 mod limits;

@@ -154,7 +154,7 @@ fn without_the_magic_cookie_transactions_match_all_the_same() {
 }
 
 /// A call that the hand is in: A's leg and A's tag.
-fn up(world: &mut World) -> (base::LegKey, String) {
+pub(crate) fn up(world: &mut World) -> (base::LegKey, String) {
     world.inject(address(2), A, &invite("Record-Route: <sip:10.0.0.2;lr>\n"));
     let leg = world.invited(A);
     world.accept(A, leg);
@@ -167,7 +167,7 @@ fn up(world: &mut World) -> (base::LegKey, String) {
 }
 
 /// A request of the hand inside its dialog.
-fn inside(method: &str, cseq: u32, tag: &str, extra: &str) -> String {
+pub(crate) fn inside(method: &str, cseq: u32, tag: &str, extra: &str) -> String {
     invite(extra)
         .replace("INVITE", method)
         .replace("CSeq: 7", &format!("CSeq: {cseq}"))
