@@ -8,3 +8,4 @@ pub mod null_relay;
 pub mod results;
 pub mod rig;
 pub mod rtp;
+pub mod xdp;

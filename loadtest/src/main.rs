@@ -26,6 +26,8 @@ enum Command {
     Backend(commands::demo::BackEndOptions),
     /// Compare relays: processor time per packet and added latency, side by side.
     BridgeBench(commands::bridge_bench::Options),
+    /// Compare the relay in the kernel with a bare redirect and with user space, in network namespaces. Needs root.
+    Xdp(commands::xdp::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Calls(options) => commands::calls::run(&options),
         Command::Backend(options) => commands::demo::back_end(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
+        Command::Xdp(options) => commands::xdp::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -147,7 +147,8 @@ impl Pool {
             let inbox = Arc::new(Inbox::new(config.commands_max)?);
             let counters = Arc::new(Counters::default());
             let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
-            let (thread, opened) = Worker::start(config, number, rng.fork(), tables.pop(), &inbox, outbox, &counters)?;
+            let (thread, opened) =
+                Worker::start(config, number, rng.fork(), tables.pop(), &inbox, outbox, &counters)?;
             (pool.io_name, pool.io_refusals) = opened;
             pool.workers.push(Worker { inbox, counters, thread: Some(thread) });
         }

@@ -5,3 +5,4 @@ pub(crate) mod calls;
 pub(crate) mod demo;
 pub(crate) mod relay;
 pub(crate) mod rtp;
+pub(crate) mod xdp;

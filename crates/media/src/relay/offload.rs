@@ -240,6 +240,7 @@ impl Relay {
         let (first, second) = match command {
             Command::Bridge { a, b } => (*a, Some(*b)),
             Command::SetRemote { leg, .. }
+            | Command::Secure { leg, .. }
             | Command::Unbridge { leg }
             | Command::Play { leg, .. }
             | Command::Music { leg, .. }

@@ -201,7 +201,10 @@ fn a_choice_is_read_by_name() {
     let names: Vec<&str> = IoChoice::names().collect();
     assert_eq!(names, ["auto", "io_uring", "epoll"]);
     assert!(names.iter().all(|name| name.parse::<IoChoice>().is_ok()));
-    assert_eq!("kqueue".parse::<IoChoice>().unwrap_err().to_string(), "one of auto, io_uring, epoll is right");
+    assert_eq!(
+        "kqueue".parse::<IoChoice>().unwrap_err().to_string(),
+        "one of auto, io_uring, epoll is right"
+    );
 }
 
 /// Forbids `io_uring` to this thread and those that it starts, as sandboxes of containers do.
