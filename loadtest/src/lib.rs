@@ -9,3 +9,4 @@ pub mod null_sender;
 pub mod results;
 pub mod rig;
 pub mod rtp;
+pub mod xdp;

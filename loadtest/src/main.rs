@@ -33,6 +33,8 @@ enum Command {
     ComparePrompts(commands::compare::Options),
     /// Compare any subjects: processor time per packet and added latency, side by side.
     BridgeBench(commands::bridge_bench::Options),
+    /// Compare the relay in the kernel with a bare redirect and with user space, in network namespaces. Needs root.
+    Xdp(commands::xdp::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::CompareRelay(options) => commands::compare::relay(&options),
         Command::ComparePrompts(options) => commands::compare::prompts(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
+        Command::Xdp(options) => commands::xdp::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use common::{Phone, World, assert_no_jump, counting, negotiated};
 use media::relay::{Answer, Carried, Flow, Offload, Pair};
 use media::rtp::{self, Header};
 use media::sdp::Direction;
+use media::srtp::{Keys, MasterKey, Suite};
 use media::{Channel, Codec, Command, Digit, Event, RelayConfig, Sink};
 
 /// What is below, as the relay's orders made it: it passes on as told.
@@ -217,6 +218,17 @@ fn what_is_not_plain_does_not_go() {
         media::sdp::Negotiated { direction: Direction::RecvOnly, ..negotiated(held.b.at, Codec::Pcma) };
     held.world.agree(&held.b.clone(), agreed);
     stays("a call on hold", held);
+
+    for side in 0..2 {
+        let mut secure = House::new();
+        let leg = [secure.a.leg, secure.b.leg][side];
+        let key =
+            |first: u8| MasterKey::new(Suite::AesCm128HmacSha1_80, &(first..first + 30).collect::<Vec<u8>>());
+        let keys = Keys { receive: key(1).unwrap(), send: key(100).unwrap() };
+        secure.command(Command::Secure { leg, keys: Some(Box::new(keys)) });
+        secure.talk(150);
+        assert!(secure.below.orders.is_empty(), "SRTP on one side");
+    }
 
     let mut mute = House::new();
     mute.run(10);

@@ -6,3 +6,4 @@ pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod relay;
 pub(crate) mod rtp;
+pub(crate) mod xdp;

@@ -1,0 +1,372 @@
+//! `usher-load xdp`: the relay in the kernel beside a bare redirect and beside our own user space.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use base::LegKey;
+use clap::{Args, ValueEnum};
+use media::sdp::{Direction, Negotiated};
+use media::{Codec, Command, Event};
+use usher_load::results::{Page, Spread, Table};
+use usher_load::xdp::machine::Machine;
+use usher_load::xdp::net::{Net, Place, SWITCH};
+use usher_load::xdp::programs::{AtSwitch, Heard, Sink, Telephones};
+use worker::net::{pin_to, raise_file_limit};
+use worker::{OffloadConfig, Pool, PoolConfig};
+
+/// First port of the switch's legs.
+const SWITCH_PORTS: u16 = 10_000;
+/// First port of the telephones.
+const TELEPHONE_PORTS: u16 = 12_000;
+/// Calls that are added at once while the kernel takes them over.
+const STEP: u32 = 500;
+
+/// Options of the command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Bridged calls, one load after the other.
+    #[arg(long, value_delimiter = ',', default_value = "200,1000")]
+    calls: Vec<u32>,
+    /// What is measured, in this order, in every round.
+    #[arg(long, value_delimiter = ',', default_value = "nothing,bare,kernel,sockets")]
+    subjects: Vec<Subject>,
+    /// Rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds measured.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// As fast as it goes instead of 50 packets a second and leg.
+    #[arg(long)]
+    flat_out: bool,
+    /// Processor of the switch's thread.
+    #[arg(long, default_value_t = 1)]
+    cpu: usize,
+    /// Processor of the generator; all that happens in the kernel to its frames happens there.
+    #[arg(long, default_value_t = 0)]
+    generator_cpu: usize,
+    /// Folder and name for a page of results.
+    #[arg(long)]
+    page: Option<std::path::PathBuf>,
+}
+
+/// What stands between carrier and agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// A program that drops: what the generator costs.
+    Nothing,
+    /// A program that looks up and redirects.
+    Bare,
+    /// Usher, calls in the kernel.
+    Kernel,
+    /// Usher, user space.
+    Sockets,
+}
+
+impl Subject {
+    const fn title(self) -> &'static str {
+        match self {
+            Subject::Nothing => "nothing (generator and wire)",
+            Subject::Bare => "bare look-up and redirect",
+            Subject::Kernel => "Usher, in the kernel",
+            Subject::Sockets => "Usher, user space",
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    /// Processor time of the machine per packet, ns.
+    ns: f64,
+    /// Packets a second.
+    rate: f64,
+    /// Share of the packets that did not arrive.
+    lost: f64,
+    doubled: u64,
+    /// How busy each side was: the generator's processor, all others.
+    busy: [f64; 2],
+    /// Calls that were in the kernel at the end.
+    carried: u64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    raise_file_limit()?;
+    pin_to(options.generator_cpu)?;
+    let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    let mut page = Page::new("xdp", "The relay in the kernel", &format!("usher-load {command}"));
+    for &calls in &options.calls {
+        let mut all: Vec<Vec<Measured>> = vec![Vec::new(); options.subjects.len()];
+        for round in 0..options.rounds {
+            for (subject, measured) in options.subjects.iter().zip(&mut all) {
+                let one = measure(options, *subject, calls)?;
+                println!("{calls} calls, round {round}: {:28} {}", subject.title(), one.line());
+                measured.push(one);
+            }
+        }
+        page.heading(&format!("{calls} calls"));
+        page.block(table(&options.subjects, &all));
+    }
+    println!("\n{}", page.text());
+    if let Some(folder) = &options.page {
+        println!("{}", page.save(folder)?.display());
+    }
+    Ok(())
+}
+
+impl Measured {
+    fn line(&self) -> String {
+        format!(
+            "{:7.0} ns/packet, {:8.0} packets/s, lost {:.4} %, doubled {}, busy {:.0} % + {:.0} %, {} calls in the kernel",
+            self.ns,
+            self.rate,
+            self.lost * 100.0,
+            self.doubled,
+            self.busy[0] * 100.0,
+            self.busy[1] * 100.0,
+            self.carried
+        )
+    }
+}
+
+fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
+    let mut table = Table::new([
+        "",
+        "ns of processor time per packet",
+        "less generator and wire",
+        "times the bare redirect",
+        "packets/s",
+        "lost",
+    ]);
+    let values = |of: Subject| -> Vec<f64> {
+        let found = subjects.iter().position(|subject| *subject == of).and_then(|at| all.get(at));
+        found.map(|measured| measured.iter().map(|one| one.ns).collect()).unwrap_or_default()
+    };
+    let nothing = values(Subject::Nothing);
+    let net = |of: Subject| -> Vec<f64> {
+        values(of).iter().zip(&nothing).map(|(one, nothing)| one - nothing).collect()
+    };
+    let cell = |spread: Option<Spread>| spread.map_or_else(String::new, |spread| format!("{spread:.0}"));
+    for (&subject, measured) in subjects.iter().zip(all) {
+        let ratio = Spread::ratio(&net(subject), &net(Subject::Bare)).filter(|_| subject != Subject::Nothing);
+        table.row([
+            subject.title().to_owned(),
+            cell(Spread::of(values(subject))),
+            if subject == Subject::Nothing { String::new() } else { cell(Spread::of(net(subject))) },
+            ratio.map_or_else(String::new, |ratio| ratio.to_string()),
+            cell(Spread::of(measured.iter().map(|one| one.rate))),
+            Spread::of(measured.iter().map(|one| one.lost * 100.0))
+                .map_or_else(String::new, |lost| format!("{lost:.3} %")),
+        ]);
+    }
+    table
+}
+
+/// What relays during a measurement.
+enum Relay {
+    Program(#[expect(dead_code, reason = "held as long as it is measured")] AtSwitch),
+    Pool(Box<Pool>),
+}
+
+fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, Box<dyn Error>> {
+    let net = Net::new()?;
+    let legs = calls * 2;
+    let sink = if subject == Subject::Sockets { Sink::Sockets } else { Sink::Frames };
+    let mut sides = Vec::new();
+    for place in [Place::Carrier, Place::Agents] {
+        let _there = net.enter(place)?;
+        sides.push(Telephones::new(place, legs, TELEPHONE_PORTS, sink)?);
+    }
+    for leg in 0..legs {
+        for side in &mut sides {
+            side.connect(leg, port(TELEPHONE_PORTS, leg), port(SWITCH_PORTS, leg))?;
+        }
+    }
+    let relay = {
+        let _there = net.enter(Place::Switch)?;
+        match subject {
+            Subject::Nothing => Relay::Program(AtSwitch::nothing()?),
+            Subject::Bare => Relay::Program(AtSwitch::bare(legs, |leg| port(SWITCH_PORTS, leg))?),
+            Subject::Kernel | Subject::Sockets => Relay::Pool(Box::new(pool(options, subject, calls)?)),
+        }
+    };
+    let mut speaker = Speaker::new(sides);
+    warm_up(&mut speaker, &relay, subject, calls)?;
+    let machine = Machine::new();
+    speaker.speak_for(Duration::from_millis(300), false)?;
+    let (before, start) = (speaker.heard()?, machine.read());
+    let spoken = speaker.speak_for(Duration::from_secs(options.seconds), options.flat_out)?;
+    // What is under way in user space arrives within a tick or two.
+    let (busy, wall) = machine.since(&start);
+    std::thread::sleep(Duration::from_millis(50));
+    let heard = speaker.heard()?;
+    let carried = match &relay {
+        Relay::Pool(pool) => pool.total().offloaded,
+        Relay::Program(_) => 0,
+    };
+    Ok(account(options, subject, spoken, (before, heard), (&busy, wall), carried))
+}
+
+fn account(
+    options: &Options,
+    subject: Subject,
+    spoken: u64,
+    (before, after): (Heard, Heard),
+    (busy, wall): (&[Duration], Duration),
+    carried: u64,
+) -> Measured {
+    let arrived = after.packets - before.packets;
+    let lost = if subject == Subject::Nothing { 0 } else { spoken.saturating_sub(arrived) };
+    let total: Duration = busy.iter().sum();
+    let generator = busy.get(options.generator_cpu).copied().unwrap_or_default();
+    let share = |time: Duration| time.as_secs_f64() / wall.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts of packets are small")]
+    Measured {
+        ns: total.as_secs_f64() * 1e9 / spoken as f64,
+        rate: spoken as f64 / wall.as_secs_f64(),
+        lost: lost as f64 / spoken as f64,
+        doubled: after.doubled - before.doubled,
+        busy: [share(generator), share(total - generator)],
+        carried,
+    }
+}
+
+const fn port(first: u16, leg: u32) -> u16 {
+    first + (leg as u16) * 2
+}
+
+/// All telephones, and how far they are behind.
+struct Speaker {
+    sides: Vec<Telephones>,
+    legs: u32,
+}
+
+impl Speaker {
+    fn new(sides: Vec<Telephones>) -> Speaker {
+        Speaker { sides, legs: 0 }
+    }
+
+    fn set_legs(&mut self, legs: u32) -> Result<(), Box<dyn Error>> {
+        self.legs = legs;
+        self.sides.iter_mut().try_for_each(|side| side.set_legs(legs))
+    }
+
+    /// Every leg speaks 50 times a second for so long, or as often as it goes. Packets spoken.
+    fn speak_for(&mut self, time: Duration, flat_out: bool) -> Result<u64, Box<dyn Error>> {
+        let (start, mut spoken) = (Instant::now(), 0u64);
+        while start.elapsed() < time {
+            // Each side has half of the legs.
+            let due = start.elapsed().as_micros() * u128::from(self.legs) / 2 * 50 / 1_000_000;
+            let due = u64::try_from(due)?.saturating_sub(spoken / 2);
+            let packets = if flat_out { 4096 } else { u32::try_from(due)?.min(8192) };
+            for side in &mut self.sides {
+                side.speak(packets)?;
+            }
+            spoken += u64::from(packets) * 2;
+            if !flat_out {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(spoken)
+    }
+
+    fn heard(&self) -> Result<Heard, Box<dyn Error>> {
+        let mut sum = Heard::default();
+        for side in &self.sides {
+            let heard = side.heard()?;
+            sum.packets += heard.packets;
+            sum.missing += heard.missing;
+            sum.doubled += heard.doubled;
+        }
+        Ok(sum)
+    }
+}
+
+/// Until every call is where it is to be measured.
+fn warm_up(
+    speaker: &mut Speaker,
+    relay: &Relay,
+    subject: Subject,
+    calls: u32,
+) -> Result<(), Box<dyn Error>> {
+    let Relay::Pool(pool) = relay else {
+        speaker.set_legs(calls * 2)?;
+        speaker.speak_for(Duration::from_millis(200), false)?;
+        return Ok(());
+    };
+    let mut up = 0;
+    while up < calls {
+        let more = STEP.min(calls - up);
+        for call in up..up + more {
+            add_call(pool, call);
+        }
+        up += more;
+        speaker.set_legs(up * 2)?;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            speaker.speak_for(Duration::from_millis(100), false)?;
+            let mut failed = std::iter::from_fn(|| pool.try_recv());
+            if let Some(Event::BindFailed { leg, why }) =
+                failed.find(|event| matches!(event, Event::BindFailed { .. }))
+            {
+                return Err(format!("leg {leg}: {why:?}").into());
+            }
+            let total = pool.total();
+            let there = match subject {
+                Subject::Kernel => total.offloaded == u64::from(up),
+                _ => total.legs == u64::from(up) * 2 && total.rtp_out > 0,
+            };
+            if there {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{up} calls, {} in the kernel after 20 s: {total:?}", total.offloaded).into());
+            }
+        }
+    }
+    speaker.speak_for(Duration::from_millis(500), false)?;
+    Ok(())
+}
+
+fn pool(options: &Options, subject: Subject, calls: u32) -> Result<Pool, Box<dyn Error>> {
+    let interfaces = [Place::Carrier, Place::Agents].map(|side| side.ends()[1].name.to_owned()).to_vec();
+    let offload = (subject == Subject::Kernel).then_some(OffloadConfig { interfaces, calls_max: calls });
+    let config = PoolConfig {
+        pin: vec![options.cpu],
+        offload,
+        legs_max: calls as usize * 2,
+        commands_max: calls as usize * 8,
+        ..PoolConfig::default()
+    };
+    let pool = Pool::start(&config, || ())?;
+    if let Some(Err(why)) = pool.offload() {
+        return Err(why.to_string().into());
+    }
+    Ok(pool)
+}
+
+fn add_call(pool: &Pool, call: u32) {
+    // The ring has room for all commands of all calls.
+    let tell = |command: Command| pool.send(0, command).is_ok();
+    let key = |leg: u32| LegKey(u64::from(leg));
+    for (leg, side) in [(call * 2, Place::Carrier), (call * 2 + 1, Place::Agents)] {
+        let remote = SocketAddr::new(IpAddr::V4(side.address()), port(TELEPHONE_PORTS, leg));
+        let negotiated = Negotiated {
+            remote,
+            remote_rtcp: remote,
+            codec: Codec::Pcma,
+            payload_type: 8,
+            accepted: vec![(8, Codec::Pcma)],
+            dtmf_payload_type: None,
+            dtmf_payload_type_in: None,
+            ptime_ms: 20,
+            direction: Direction::SendRecv,
+            rtcp_mux: true,
+        };
+        let learn_from = vec![remote.ip()];
+        tell(Command::AddLeg { leg: key(leg), port: port(SWITCH_PORTS, leg), local: IpAddr::V4(SWITCH) });
+        tell(Command::SetRemote { leg: key(leg), negotiated, learn_from, timeout: None });
+    }
+    tell(Command::Bridge { a: key(call * 2), b: key(call * 2 + 1) });
+}
