@@ -9,7 +9,7 @@ use acd::{
 use base::{AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, Rng, Seed, TierKey};
 
 use super::callers::{Callers, Visitor};
-use super::outcome::{Outcome, Series, TierOutcome};
+use super::outcome::{Bin, Outcome, Series, TierOutcome};
 use super::scenario::{Callback, QUEUE, Scenario};
 
 /// The engine's tables disagree with each other: a bug, with when it showed.
@@ -117,6 +117,7 @@ impl Run {
                 tiers: scenario.tiers.iter().map(|tier| TierOutcome::new(tier.name.clone())).collect(),
                 total: TierOutcome::new("all"),
                 occupancy: 0.0,
+                reasons: vec![vec![Bin::default(); scenario.tiers.len()]; scenario.reasons.len()],
                 series: Series::new(scenario),
                 callers: 0,
             },
@@ -220,14 +221,8 @@ impl Run {
         let bin = self.outcome.series.bin(self.now.since(self.counted_from).as_secs_f64());
         let guest = Guest { visitor, since: self.now, counted, bin, called_back: false };
         let call = self.calls.insert(guest);
-        if counted {
-            if let Some(tier) = self.outcome.tiers.get_mut(visitor.tier) {
-                tier.offered += 1;
-            }
-            if let Some(bin) = self.outcome.series.at(visitor.tier, bin) {
-                bin.offered += 1;
-            }
-        }
+        self.tally(&guest, |tier| tier.offered += 1);
+        self.tally_parts(&guest, |part| part.offered += 1);
         let (tier, queue) = (tier_key(visitor.tier), self.queue(&visitor));
         let caller = Caller { skills: self.skills(&visitor), ..Caller::new(tier, queue) };
         self.engine.handle(self.now, Input::Offer { call, caller });
@@ -338,12 +333,10 @@ impl Run {
                 tier.waits.count(waited.as_secs_f64());
             }
         });
-        if guest.counted
-            && let Some(bin) = self.outcome.series.at(guest.visitor.tier, guest.bin)
-        {
-            bin.answered += 1;
-            bin.in_time += u64::from(in_time);
-        }
+        self.tally_parts(&guest, |part| {
+            part.answered += 1;
+            part.in_time += u64::from(in_time);
+        });
     }
 
     fn tally(&mut self, guest: &Guest, count: impl FnOnce(&mut TierOutcome)) {
@@ -351,6 +344,20 @@ impl Run {
             && let Some(tier) = self.outcome.tiers.get_mut(guest.visitor.tier)
         {
             count(tier);
+        }
+    }
+
+    /// The parts of his tier that a caller belongs to.
+    fn tally_parts(&mut self, guest: &Guest, count: impl Fn(&mut Bin)) {
+        if !guest.counted {
+            return;
+        }
+        let (tier, reason) = (guest.visitor.tier, guest.visitor.reason);
+        if let Some(bin) = self.outcome.series.at(tier, guest.bin) {
+            count(bin);
+        }
+        if let Some(part) = self.outcome.reasons.get_mut(reason).and_then(|tiers| tiers.get_mut(tier)) {
+            count(part);
         }
     }
 }
