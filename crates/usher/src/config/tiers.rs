@@ -3,7 +3,7 @@
 use acd::Contract;
 use base::Duration;
 
-use super::reader::Section;
+use reader::Section;
 
 /// One `[[tier]]`, in value order.
 #[derive(Clone, Debug)]
