@@ -19,6 +19,8 @@ pub struct Outcome {
     pub total: TierOutcome,
     /// Share of the agents' time spent with calls.
     pub occupancy: f64,
+    /// The tiers by what their callers called for: by reason, then tier; empty where there are no reasons.
+    pub reasons: Vec<Vec<Bin>>,
     /// The tiers over time.
     pub series: Series,
     /// Callers met, those of the warm-up and after the end included.
@@ -179,7 +181,7 @@ pub struct Series {
     pub agents: u32,
 }
 
-/// A tier's callers who called within a bin's time.
+/// A part of a tier's callers: who called within a bin's time, or for one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bin {
     /// How many.

@@ -1,14 +1,16 @@
 //! Lives a scenario: arrivals, renunciations, ends of talks and the engine's own deadlines, in the order of time.
 
 use core::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use acd::{Caller, Engine, Input, Output, OverflowTarget, Requirement, Violation};
-use base::{AgentKey, CallKey, Duration, Instant, QueueKey, Seed, TierKey};
+use acd::{
+    CallbackState, Caller, Deflection, Engine, Input, Output, OverflowTarget, Promise, Requirement, Violation,
+};
+use base::{AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, Rng, Seed, TierKey};
 
 use super::callers::{Callers, Visitor};
-use super::outcome::{Outcome, Series, TierOutcome};
-use super::scenario::{QUEUE, Scenario};
+use super::outcome::{Bin, Outcome, Series, TierOutcome};
+use super::scenario::{Callback, QUEUE, Scenario};
 
 /// The engine's tables disagree with each other: a bug, with when it showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +40,13 @@ pub struct Run {
     /// Events so far: equal times happen in the order they were foreseen.
     foreseen: u64,
     calls: Calls,
+    callback: Option<Callback>,
+    /// Callbacks promised so far.
+    callbacks: u64,
+    /// Callers who were promised a call.
+    promised: BTreeMap<CallbackKey, Guest>,
+    /// Whether a call back reaches its customer.
+    reach: Rng,
     /// What calls of each tier and reason ask for.
     needs: Vec<Vec<Requirement>>,
     /// The queue of each reason and its after-call work, in a house as configured.
@@ -92,6 +101,10 @@ impl Run {
             due: BinaryHeap::new(),
             foreseen: 0,
             calls: Calls::default(),
+            callback: scenario.callback,
+            callbacks: 0,
+            promised: BTreeMap::new(),
+            reach: Rng::new(Seed([scenario.seed, 7])),
             needs: scenario.tiers.iter().map(of_tier).collect(),
             queues,
             in_time: scenario.tiers.iter().map(|tier| tier.contract.service_level).collect(),
@@ -104,6 +117,7 @@ impl Run {
                 tiers: scenario.tiers.iter().map(|tier| TierOutcome::new(tier.name.clone())).collect(),
                 total: TierOutcome::new("all"),
                 occupancy: 0.0,
+                reasons: vec![vec![Bin::default(); scenario.tiers.len()]; scenario.reasons.len()],
                 series: Series::new(scenario),
                 callers: 0,
             },
@@ -192,7 +206,10 @@ impl Run {
                 // Most who would have given up are long answered.
                 let Some(gone) = self.calls.take_waiting(call) else { return };
                 self.engine.handle(self.now, Input::Abandon { call });
-                self.tally(&gone, |tier| tier.abandoned += 1);
+                self.tally(&gone, |tier| {
+                    tier.abandoned += 1;
+                    tier.deflected -= u64::from(gone.called_back);
+                });
             }
             Due::TalkEnds(call, agent) => self.engine.handle(self.now, Input::Ended { call, agent }),
         }
@@ -202,25 +219,26 @@ impl Run {
         self.outcome.callers += 1;
         let counted = (self.counted_from..self.counted_to).contains(&self.now);
         let bin = self.outcome.series.bin(self.now.since(self.counted_from).as_secs_f64());
-        let call = self.calls.insert(Guest { visitor, since: self.now, counted, bin });
-        if counted {
-            if let Some(tier) = self.outcome.tiers.get_mut(visitor.tier) {
-                tier.offered += 1;
-            }
-            if let Some(bin) = self.outcome.series.at(visitor.tier, bin) {
-                bin.offered += 1;
-            }
-        }
-        let tier = TierKey(u8::try_from(visitor.tier).unwrap_or(u8::MAX));
-        let needs = self.needs.get(visitor.tier).and_then(|tier| tier.get(visitor.reason));
-        let skills = needs.cloned().unwrap_or_default();
-        let queue = self.queues.get(visitor.reason).map_or(QUEUE, |(queue, _)| *queue);
-        let caller = Caller { skills, ..Caller::new(tier, queue) };
+        let guest = Guest { visitor, since: self.now, counted, bin, called_back: false };
+        let call = self.calls.insert(guest);
+        self.tally(&guest, |tier| tier.offered += 1);
+        self.tally_parts(&guest, |part| part.offered += 1);
+        let (tier, queue) = (tier_key(visitor.tier), self.queue(&visitor));
+        let caller = Caller { skills: self.skills(&visitor), ..Caller::new(tier, queue) };
         self.engine.handle(self.now, Input::Offer { call, caller });
         self.listen();
         if visitor.patience_s.is_finite() && self.calls.waits(call) {
             self.foresee(visitor.patience_s, Due::GivesUp(call));
         }
+    }
+
+    fn queue(&self, visitor: &Visitor) -> QueueKey {
+        self.queues.get(visitor.reason).map_or(QUEUE, |(queue, _)| *queue)
+    }
+
+    fn skills(&self, visitor: &Visitor) -> Requirement {
+        let needs = self.needs.get(visitor.tier).and_then(|tier| tier.get(visitor.reason));
+        needs.cloned().unwrap_or_default()
     }
 
     fn foresee(&mut self, after_s: f64, due: Due) {
@@ -239,19 +257,56 @@ impl Run {
                         self.tally(&gone, |tier| tier.overflowed += 1);
                     }
                 }
-                Output::Withdraw { .. }
+                Output::WayOut { call, way } if way.callback => self.offer_callback(call),
+                Output::DialBack { callback, .. } => self.dial(callback),
+                Output::CallbackChanged { callback, state: CallbackState::Ended(_) } => {
+                    self.promised.remove(&callback);
+                }
+                // Nobody rings, looks or asks here: agents answer and customers are reached at once or not.
+                Output::WayOut { .. }
+                | Output::Withdraw { .. }
                 | Output::AgentChanged { .. }
                 | Output::Decided(_)
-                | Output::WayOut { .. }
                 | Output::Overload { .. }
                 | Output::Wait { .. }
-                | Output::DialBack { .. }
                 | Output::StopDial { .. }
                 | Output::CallbackChanged { .. }
                 | Output::CallbackOverdue { .. }
                 | Output::AskTruth
                 | Output::Repaired(_) => {}
             }
+        }
+    }
+
+    /// A waiting caller may choose a callback; who does not once never will.
+    fn offer_callback(&mut self, call: CallKey) {
+        let Some(accept) = self.callback.map(|callback| callback.accept) else { return };
+        let accepts =
+            self.calls.get(call).is_some_and(|guest| guest.visitor.mood < accept && !guest.called_back);
+        let Some(guest) = accepts.then(|| self.calls.take_waiting(call)).flatten() else { return };
+        self.engine.handle(self.now, Input::Deflect { call, how: Deflection::Callback });
+        self.tally(&guest, |tier| tier.deflected += 1);
+        self.callbacks += 1;
+        let (callback, customer) = (CallbackKey(self.callbacks), CustomerKey(self.callbacks));
+        let (tier, queue) = (tier_key(guest.visitor.tier), self.queue(&guest.visitor));
+        let skills = self.skills(&guest.visitor);
+        let promise = Promise { skills, ..Promise::new(customer, tier, queue, guest.since) };
+        self.promised.insert(callback, guest);
+        self.engine.handle(self.now, Input::Promise { callback, promise: Box::new(promise) });
+    }
+
+    /// The customer takes the call, or he is not there; then the engine tries again later.
+    fn dial(&mut self, callback: CallbackKey) {
+        let reach = self.callback.map_or(1.0, |callback| callback.reach);
+        if self.reach.unit() >= reach {
+            return self.engine.handle(self.now, Input::DialFailed { callback });
+        }
+        let Some(guest) = self.promised.remove(&callback) else { return };
+        let call = self.calls.insert(Guest { called_back: true, ..guest });
+        self.engine.handle(self.now, Input::DialAnswered { callback, call });
+        // He listens again, with the patience that he had.
+        if guest.visitor.patience_s.is_finite() {
+            self.foresee(guest.visitor.patience_s, Due::GivesUp(call));
         }
     }
 
@@ -266,17 +321,22 @@ impl Run {
         self.busy_s += counted.as_secs_f64();
         let waited = self.now.since(guest.since);
         let in_time = self.in_time.get(guest.visitor.tier).is_some_and(|limit| waited <= *limit);
+        let in_time = in_time && !guest.called_back;
         self.tally(&guest, |tier| {
             tier.answered += 1;
-            tier.in_time += u64::from(in_time);
-            tier.waits.count(waited.as_secs_f64());
+            if guest.called_back {
+                tier.called_back += 1;
+                tier.deflected -= 1;
+                tier.callback_delays_s += waited.as_secs_f64();
+            } else {
+                tier.in_time += u64::from(in_time);
+                tier.waits.count(waited.as_secs_f64());
+            }
         });
-        if guest.counted
-            && let Some(bin) = self.outcome.series.at(guest.visitor.tier, guest.bin)
-        {
-            bin.answered += 1;
-            bin.in_time += u64::from(in_time);
-        }
+        self.tally_parts(&guest, |part| {
+            part.answered += 1;
+            part.in_time += u64::from(in_time);
+        });
     }
 
     fn tally(&mut self, guest: &Guest, count: impl FnOnce(&mut TierOutcome)) {
@@ -284,6 +344,20 @@ impl Run {
             && let Some(tier) = self.outcome.tiers.get_mut(guest.visitor.tier)
         {
             count(tier);
+        }
+    }
+
+    /// The parts of his tier that a caller belongs to.
+    fn tally_parts(&mut self, guest: &Guest, count: impl Fn(&mut Bin)) {
+        if !guest.counted {
+            return;
+        }
+        let (tier, reason) = (guest.visitor.tier, guest.visitor.reason);
+        if let Some(bin) = self.outcome.series.at(tier, guest.bin) {
+            count(bin);
+        }
+        if let Some(part) = self.outcome.reasons.get_mut(reason).and_then(|tiers| tiers.get_mut(tier)) {
+            count(part);
         }
     }
 }
@@ -318,6 +392,8 @@ struct Guest {
     /// Called when the warm-up was over and the end not reached.
     counted: bool,
     bin: usize,
+    /// He was promised a callback and is on the line again.
+    called_back: bool,
 }
 
 /// The callers who wait, in slots that are used again: a key is a slot and how often it was used.
@@ -347,8 +423,12 @@ impl Calls {
         (u64::from(*used) == call.0 >> 32).then_some(place)
     }
 
+    fn get(&mut self, call: CallKey) -> Option<Guest> {
+        *self.slot(call)?
+    }
+
     fn waits(&mut self, call: CallKey) -> bool {
-        self.slot(call).is_some_and(|place| place.is_some())
+        self.get(call).is_some()
     }
 
     fn take_waiting(&mut self, call: CallKey) -> Option<Guest> {
@@ -357,6 +437,10 @@ impl Calls {
         self.free.push((call.0 & u64::from(u32::MAX)) as u32);
         Some(guest)
     }
+}
+
+fn tier_key(tier: usize) -> TierKey {
+    TierKey(u8::try_from(tier).unwrap_or(u8::MAX))
 }
 
 /// A time that a duration can hold: a patience of a million years is as good as any.

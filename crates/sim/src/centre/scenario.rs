@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use acd::erlang::{Goal, Line};
-use acd::{AgentChoice, AgentConfig, Config, Contract, Limits, PolicyKind, QueueConfig, Requirement};
-use base::{AgentKey, Duration, QueueKey, SkillKey};
+use acd::{
+    AgentChoice, AgentConfig, Config, Contract, IndexWeights, Ladder, Limits, PolicyKind, QueueConfig,
+    Requirement,
+};
+use base::{AgentKey, Duration, QueueKey, SkillKey, TierKey};
 
 use super::callers::Visitor;
 use super::spread::Spread;
@@ -32,6 +35,10 @@ pub struct Scenario {
     pub reasons: Vec<Reason>,
     /// When they call.
     pub load: Load,
+    /// What is offered instead of waiting; the contracts say from which wait on.
+    pub callback: Option<Callback>,
+    /// Weights of policy `index`; a pair without a row weighs its wait by its tier's delay ratio.
+    pub index: Vec<IndexWeights>,
     /// A house as configured: its queues, agents and rules instead of one queue before `groups`. A call's reason is
     /// then the index of its queue.
     pub house: Option<Arc<Config>>,
@@ -76,6 +83,15 @@ pub struct Reason {
     pub handle_time: Option<Spread>,
 }
 
+/// Callbacks instead of waiting: the engine offers them, some callers accept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Callback {
+    /// Share of the offers that are accepted.
+    pub accept: f64,
+    /// Share of the calls back that reach the customer.
+    pub reach: f64,
+}
+
 /// When callers come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Load {
@@ -112,6 +128,7 @@ impl Scenario {
         let mut contracts = Contract::hotline();
         for (tier, contract) in contracts.iter_mut().enumerate() {
             contract.reserve_max = reserve_max(tier, agents);
+            contract.callback_above = None;
         }
         let tier = |((name, share), contract): ((&str, f64), Contract)| Tier {
             name: name.into(),
@@ -132,6 +149,8 @@ impl Scenario {
             tiers: shares.into_iter().zip(contracts).map(tier).collect(),
             reasons: Vec::new(),
             load,
+            callback: None,
+            index: Vec::new(),
             house: None,
         }
     }
@@ -233,10 +252,12 @@ impl Scenario {
             let agent_choice = self.agent_choice;
             return Config { policy: self.policy, agent_choice, tiers, ..Config::clone(house) };
         }
-        let groups = self.groups.iter().flat_map(|group| (0..group.count).map(move |_| group));
-        let agent = |(key, group): (u32, &Group)| AgentConfig {
+        let numbered = (0u16..).zip(&self.groups);
+        let groups = numbered.flat_map(|group| (0..group.1.count).map(move |_| group));
+        let agent = |(key, (number, group)): (u32, (u16, &Group))| AgentConfig {
             skills: group.skills.clone(),
             queues: vec![QUEUE],
+            group: number,
             ..AgentConfig::new(AgentKey(key), "")
         };
         let handle_time = Duration::from_secs_f64(self.mean_handle_s().clamp(0.0, 1e6));
@@ -246,11 +267,24 @@ impl Scenario {
             tiers,
             policy: self.policy,
             agent_choice: self.agent_choice,
+            index: self.weights(),
+            ladder: self.callback.map(|_| Ladder::default()),
             // Talks end by themselves here, however long.
             talk_max: Duration::from_secs(10_000_000_000),
             limits: Limits { agents_max: usize::MAX, decisions_max: 1, ..Limits::default() },
             ..Config::default()
         }
+    }
+
+    fn weights(&self) -> Vec<IndexWeights> {
+        let tiers = (0u8..).map(TierKey).zip(&self.tiers);
+        let pairs = tiers.flat_map(|tier| (0u16..).zip(&self.groups).map(move |(group, _)| (tier, group)));
+        let of = |((tier, terms), group): ((TierKey, &Tier), u16)| {
+            let given = self.index.iter().find(|row| row.tier == tier && row.group == group);
+            let wait = 1.0 / terms.contract.delay_ratio.as_secs_f64().max(0.001);
+            given.copied().unwrap_or(IndexWeights { tier, group, wait, idle: 0.0, constant: 0.0 })
+        };
+        pairs.map(of).collect()
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) fn scenario(range: &str, folder: &Path) -> Result<Scenario, Failure> 
         tiers: tiers.collect(),
         reasons: Vec::new(),
         load: Load::Recorded(visitors(&taken, seed).into()),
+        callback: None,
+        index: Vec::new(),
         house: Some(Arc::new(settings.acd.clone())),
     })
 }

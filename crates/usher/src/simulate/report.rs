@@ -89,7 +89,24 @@ pub fn table(scenario: &Scenario, outcome: &Outcome) -> String {
         rows.push(row);
     }
     lay_out(&mut text, &rows);
+    reasons(&mut text, scenario, outcome);
     text
+}
+
+/// Percent answered by what the callers called for.
+fn reasons(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
+    if outcome.reasons.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let names = scenario.tiers.iter().map(|tier| tier.name.to_string());
+    let mut rows = vec![["answered for".to_owned()].into_iter().chain(names).collect::<Vec<_>>()];
+    for (reason, tiers) in scenario.reasons.iter().zip(&outcome.reasons) {
+        let rate =
+            |part: &sim::centre::Bin| percent(part.answer_rate().filter(|_| part.offered >= CALLS_MIN));
+        rows.push([reason.name.to_string()].into_iter().chain(tiers.iter().map(rate)).collect());
+    }
+    lay_out(text, &rows);
 }
 
 /// The same callers under several policies: answer rate / in time / wait that 95 % of the answered do not exceed.

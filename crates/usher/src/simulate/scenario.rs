@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use acd::{AgentChoice, PolicyKind, Requirement};
-use base::{Duration, Finding, SkillKey};
+use acd::{AgentChoice, IndexWeights, PolicyKind, Requirement};
+use base::{Duration, Finding, SkillKey, TierKey};
 use reader::{Findings, FromToml, Section, Source, nearest};
-use sim::centre::{Group, Load, Reason, Scenario, Shape, Spread, Tier, reserve_max};
+use sim::centre::{Callback, Group, Load, Reason, Scenario, Shape, Spread, Tier, reserve_max};
 use toml::de::DeValue;
 
 use crate::config::keys::Names;
@@ -45,20 +45,23 @@ fn read(mut root: Section<'_>) -> Scenario {
     let mut skills = Names::default();
     let policies = PolicyKind::ALL.iter().map(|&kind| (kind.word(), kind));
     let ways = AgentChoice::ALL.iter().map(|&way| (way.word(), way));
-    let groups = groups(&mut root, &mut skills);
+    let (groups, names) = groups(&mut root, &mut skills);
     let agents = groups.iter().fold(0u32, |sum, group| sum.saturating_add(group.count));
     let service_level = Duration::from_secs(root.within("service_level_s", 1..=3600u64, 15));
     let handle_time = spread(&mut root, "handle_time");
     if handle_time.is_none() {
         root.finding("handle_time", "is missing: { dist = \"exp\", mean_s = 180 }, for example");
     }
-    let tiers = tiers(&mut root, &skills, agents, service_level);
+    let mut tiers = tiers(&mut root, &skills, agents, service_level);
+    let callback = callback(&mut root, &mut tiers);
     let scenario = Scenario {
         seed: root.or("seed", 1),
         hours: root.within("hours", 0.01..=1e6, 24.0),
         warmup_hours: root.within("warmup_hours", 0.0..=1e4, 1.0),
         policy: root.choice("policy", policies).unwrap_or_default(),
         agent_choice: root.choice("agent_choice", ways).unwrap_or_default(),
+        index: weights(&mut root, &tiers, &names),
+        callback,
         groups,
         handle_time: handle_time.unwrap_or(Spread::exponential(180.0)),
         tiers,
@@ -72,18 +75,24 @@ fn read(mut root: Section<'_>) -> Scenario {
 }
 
 /// `[agents] count`, or `[[agent_group]]` with skills.
-fn groups(root: &mut Section<'_>, skills: &mut Names) -> Vec<Group> {
-    let mut groups = Vec::new();
+fn groups(root: &mut Section<'_>, skills: &mut Names) -> (Vec<Group>, Vec<String>) {
+    let (mut groups, mut names) = (Vec::new(), Vec::new());
     if let Some(mut agents) = root.section("agents") {
         let count = agents.need("count").unwrap_or(1);
         if !(1..=AGENTS_MAX).contains(&count) {
             agents.finding("count", format!("is {count}, not within 1 to {AGENTS_MAX}"));
         }
         groups.push(Group { count, skills: Vec::new() });
+        names.push("agents".to_owned());
         agents.end();
     }
     let single = !groups.is_empty();
     for mut section in root.sections("agent_group") {
+        let name: String = section.or("name", format!("group {}", groups.len() + 1));
+        if names.contains(&name) {
+            section.finding("name", format!("\"{name}\" is given to another group too"));
+        }
+        names.push(name);
         let count = section.need("count").unwrap_or(1);
         if !(1..=AGENTS_MAX).contains(&count) {
             section.finding("count", format!("is {count}, not within 1 to {AGENTS_MAX}"));
@@ -104,7 +113,7 @@ fn groups(root: &mut Section<'_>, skills: &mut Names) -> Vec<Group> {
     } else if single && groups.len() > 1 {
         root.finding("agents", "stands beside [[agent_group]]: say one or the other");
     }
-    groups
+    (groups, names)
 }
 
 fn tiers(root: &mut Section<'_>, skills: &Names, agents: u32, service_level: Duration) -> Vec<Tier> {
@@ -122,6 +131,8 @@ fn tiers(root: &mut Section<'_>, skills: &Names, agents: u32, service_level: Dur
             reserve_max: reserve_max(place, agents),
             debt_max: by_place.map_or(usual.debt_max, |tier| tier.debt_max),
             credit_max: by_place.map_or(usual.credit_max, |tier| tier.credit_max),
+            age_offset: by_place.map_or(usual.age_offset, |tier| tier.age_offset),
+            idle_threshold: by_place.map_or(usual.idle_threshold, |tier| tier.idle_threshold),
             ..usual
         });
         tiers.push(Tier {
@@ -245,6 +256,91 @@ fn load_of(root: &mut Section<'_>) -> Load {
     };
     load.end();
     found
+}
+
+/// `[callback] accept, offer_above_s`: a number for the lower half of the tiers, twice as much for each tier further
+/// up; or a table of numbers by tier.
+fn callback(root: &mut Section<'_>, tiers: &mut [Tier]) -> Option<Callback> {
+    let mut section = root.section("callback")?;
+    let accept = section.within("accept", 0.0..=1.0, 0.6);
+    let reach = section.within("reach", 0.0..=1.0, 1.0);
+    let above = |tier: Option<&mut Tier>, wait_s: f64| {
+        if let Some(tier) = tier {
+            tier.contract.callback_above = Some(Duration::from_secs_f64(wait_s.clamp(0.0, 1e6)));
+        }
+    };
+    match section.get("offer_above_s") {
+        Some(Above::Last(wait_s)) => {
+            let lower_half = tiers.len() / 2;
+            let mut wait_s = wait_s;
+            for tier in tiers.iter_mut().skip(lower_half).rev() {
+                above(Some(tier), wait_s);
+                wait_s *= 2.0;
+            }
+        }
+        Some(Above::Each(waits)) => {
+            for (name, wait_s) in waits {
+                if !tiers.iter().any(|tier| *tier.name == *name) {
+                    let hint = nearest(&name, tiers.iter().map(|tier| &*tier.name));
+                    section.finding("offer_above_s", format!("no tier is called \"{name}\"{hint}"));
+                }
+                above(tiers.iter_mut().find(|tier| *tier.name == *name), wait_s);
+            }
+        }
+        None => section
+            .finding("offer_above_s", "is needed: seconds of expected wait, as 20 or { ordinary = 20 }"),
+    }
+    section.end();
+    Some(Callback { accept, reach })
+}
+
+/// Waits from which on callbacks are offered.
+enum Above {
+    Last(f64),
+    Each(Vec<(String, f64)>),
+}
+
+impl FromToml for Above {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        let seconds = |value: &DeValue<'_>| {
+            f64::from_toml(value)
+                .ok()
+                .filter(|wait_s| *wait_s >= 0.0)
+                .ok_or_else(|| "must be seconds: 20, or { ordinary = 20, silver = 40 }".to_owned())
+        };
+        let DeValue::Table(table) = value else { return seconds(value).map(Above::Last) };
+        let each =
+            table.iter().map(|(name, value)| Ok((name.get_ref().to_string(), seconds(value.get_ref())?)));
+        each.collect::<Result<_, _>>().map(Above::Each)
+    }
+}
+
+/// `[[index]] tier, group, wait, idle, constant`: the weights of policy `index`.
+fn weights(root: &mut Section<'_>, tiers: &[Tier], groups: &[String]) -> Vec<IndexWeights> {
+    let mut rows = Vec::new();
+    for mut section in root.sections("index") {
+        let tier: String = section.need("tier").unwrap_or_default();
+        let group: Option<String> = section.get("group");
+        let at = tiers.iter().position(|known| *known.name == *tier);
+        if at.is_none() && !tier.is_empty() {
+            let hint = nearest(&tier, tiers.iter().map(|tier| &*tier.name));
+            section.finding("tier", format!("no tier is called \"{tier}\"{hint}"));
+        }
+        let of = |name: &String| groups.iter().position(|known| known == name);
+        if let Some(name) = group.as_ref().filter(|name| of(name).is_none()) {
+            let hint = nearest(name, groups.iter().map(String::as_str));
+            section.finding("group", format!("no agent_group is called \"{name}\"{hint}"));
+        }
+        let mut weight = |key, usual| section.within(key, -1e9..=1e9, usual);
+        let (wait, idle, constant) = (weight("wait", 1.0), weight("idle", 0.0), weight("constant", 0.0));
+        section.end();
+        let Some(tier) = at.and_then(|at| u8::try_from(at).ok()).map(TierKey) else { continue };
+        // Without a group: for every one.
+        let asked = |at: &usize| group.as_ref().is_none_or(|name| of(name) == Some(*at));
+        let numbers = (0..groups.len()).filter(asked).filter_map(|at| u16::try_from(at).ok());
+        rows.extend(numbers.map(|group| IndexWeights { tier, group, wait, idle, constant }));
+    }
+    rows
 }
 
 /// What can be read but cannot be.

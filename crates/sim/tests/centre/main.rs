@@ -1,0 +1,10 @@
+//! The promise, proved: the engine in a simulated call centre, held against queueing theory and the published tables
+//! of the policies. `make acd-report` draws the same at full size.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod invariance;
+mod promise;
+mod skills;
+mod statistics;
+mod table;
