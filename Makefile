@@ -1,6 +1,6 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
-.PHONY: demo test check prompts build bench load
+.PHONY: demo test check prompts build bench load bpf compare-xdp
 
 SECONDS ?= 60
 
@@ -27,6 +27,18 @@ test:
 	@$(MAKE) --no-print-directory prompts
 	cargo build --locked -p usher -p usher-load
 	cargo test --workspace --locked
+
+# The programs for the kernel, after their sources were changed. Their objects are committed.
+bpf:
+	@scripts/install-debian.sh test
+	@for program in crates/worker/bpf/relay loadtest/xdp/bench; do \
+		crates/worker/bpf/build.sh $$program.bpf.c $$program.bpf.o && clang --version | head -1 > $$program.bpf.o.clang; done
+
+# The relay in the kernel beside a bare redirect and beside user space. As root, on a quiet machine; about 5 minutes.
+compare-xdp:
+	@scripts/install-debian.sh test
+	@cargo build --release --locked -p usher-load
+	target/release/usher-load xdp --calls 200,1000 --page loadtest/results
 
 bench:
 	cargo bench -p benches
