@@ -1,7 +1,7 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
 # make soak [SOAK=600]     bad days in the simulated world, as long as told
-.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts
+.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp
 
 SECONDS ?= 60
 SOAK ?= 600
@@ -32,6 +32,18 @@ test:
 
 soak:
 	cargo run --release --locked -p sim -- --seconds $(SOAK)
+
+# The programs for the kernel, after their sources were changed. Their objects are committed.
+bpf:
+	@scripts/install-debian.sh test
+	@for program in crates/worker/bpf/relay loadtest/xdp/bench; do \
+		crates/worker/bpf/build.sh $$program.bpf.c $$program.bpf.o && clang --version | head -1 > $$program.bpf.o.clang; done
+
+# The relay in the kernel beside a bare redirect and beside user space. As root, on a quiet machine; about 5 minutes.
+compare-xdp:
+	@scripts/install-debian.sh test
+	@cargo build --release --locked -p usher-load
+	target/release/usher-load xdp --calls 200,1000 --page loadtest/results
 
 bench:
 	cargo bench -p benches

@@ -15,10 +15,9 @@ use usher_load::xdp::programs::{AtSwitch, Heard, Sink, Telephones};
 use worker::net::{pin_to, raise_file_limit};
 use worker::{OffloadConfig, Pool, PoolConfig};
 
-/// First port of the switch's legs.
-const SWITCH_PORTS: u16 = 10_000;
-/// First port of the telephones.
-const TELEPHONE_PORTS: u16 = 12_000;
+/// First port of the switch's legs, and of the telephones (which have other addresses): a leg has the same number
+/// on both sides, so that what is redirected as it is, is counted too.
+const PORTS: u16 = 10_000;
 /// Calls that are added at once while the kernel takes them over.
 const STEP: u32 = 500;
 
@@ -176,18 +175,18 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
     let mut sides = Vec::new();
     for place in [Place::Carrier, Place::Agents] {
         let _there = net.enter(place)?;
-        sides.push(Telephones::new(place, legs, TELEPHONE_PORTS, sink)?);
+        sides.push(Telephones::new(place, legs, PORTS, sink)?);
     }
     for leg in 0..legs {
         for side in &mut sides {
-            side.connect(leg, port(TELEPHONE_PORTS, leg), port(SWITCH_PORTS, leg))?;
+            side.connect(leg, port(PORTS, leg), port(PORTS, leg))?;
         }
     }
     let relay = {
         let _there = net.enter(Place::Switch)?;
         match subject {
             Subject::Nothing => Relay::Program(AtSwitch::nothing()?),
-            Subject::Bare => Relay::Program(AtSwitch::bare(legs, |leg| port(SWITCH_PORTS, leg))?),
+            Subject::Bare => Relay::Program(AtSwitch::bare(legs, |leg| port(PORTS, leg))?),
             Subject::Kernel | Subject::Sockets => Relay::Pool(Box::new(pool(options, subject, calls)?)),
         }
     };
@@ -284,12 +283,7 @@ impl Speaker {
 }
 
 /// Until every call is where it is to be measured.
-fn warm_up(
-    speaker: &mut Speaker,
-    relay: &Relay,
-    subject: Subject,
-    calls: u32,
-) -> Result<(), Box<dyn Error>> {
+fn warm_up(speaker: &mut Speaker, relay: &Relay, subject: Subject, calls: u32) -> Result<(), Box<dyn Error>> {
     let Relay::Pool(pool) = relay else {
         speaker.set_legs(calls * 2)?;
         speaker.speak_for(Duration::from_millis(200), false)?;
@@ -321,7 +315,9 @@ fn warm_up(
                 break;
             }
             if Instant::now() > deadline {
-                return Err(format!("{up} calls, {} in the kernel after 20 s: {total:?}", total.offloaded).into());
+                return Err(
+                    format!("{up} calls, {} in the kernel after 20 s: {total:?}", total.offloaded).into()
+                );
             }
         }
     }
@@ -351,7 +347,7 @@ fn add_call(pool: &Pool, call: u32) {
     let tell = |command: Command| pool.send(0, command).is_ok();
     let key = |leg: u32| LegKey(u64::from(leg));
     for (leg, side) in [(call * 2, Place::Carrier), (call * 2 + 1, Place::Agents)] {
-        let remote = SocketAddr::new(IpAddr::V4(side.address()), port(TELEPHONE_PORTS, leg));
+        let remote = SocketAddr::new(IpAddr::V4(side.address()), port(PORTS, leg));
         let negotiated = Negotiated {
             remote,
             remote_rtcp: remote,
@@ -365,7 +361,7 @@ fn add_call(pool: &Pool, call: u32) {
             rtcp_mux: true,
         };
         let learn_from = vec![remote.ip()];
-        tell(Command::AddLeg { leg: key(leg), port: port(SWITCH_PORTS, leg), local: IpAddr::V4(SWITCH) });
+        tell(Command::AddLeg { leg: key(leg), port: port(PORTS, leg), local: IpAddr::V4(SWITCH) });
         tell(Command::SetRemote { leg: key(leg), negotiated, learn_from, timeout: None });
     }
     tell(Command::Bridge { a: key(call * 2), b: key(call * 2 + 1) });

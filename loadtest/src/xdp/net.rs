@@ -15,6 +15,9 @@ pub const CARRIER: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 2);
 /// The agents' telephones: they have the odd legs.
 pub const AGENTS: Ipv4Addr = Ipv4Addr::new(10, 98, 1, 2);
 
+/// An interface of each side's that no frame passes.
+pub const SPARE: &str = "spare0";
+
 /// One end of a wire between the switch and a side.
 #[derive(Clone, Debug)]
 pub struct End {
@@ -48,10 +51,7 @@ impl Place {
             Place::Carrier | Place::Switch => ("carrier0", "to-carrier", 1),
             Place::Agents => ("agents0", "to-agents", 2),
         };
-        [
-            End { name: theirs, mac: [2, 0, 0, 0, number, 2] },
-            End { name: ours, mac: [2, 0, 0, 0, number, 1] },
-        ]
+        [End { name: theirs, mac: [2, 0, 0, 0, number, 2] }, End { name: ours, mac: [2, 0, 0, 0, number, 1] }]
     }
 
     /// The address of this side's telephones.
@@ -96,7 +96,11 @@ impl Net {
         ip(switch, &format!("link set {} up", ours.name))?;
         ip(there, &format!("link set {} up", theirs.name))?;
         ip(switch, "link set lo up")?;
-        ip(switch, &format!("neighbour add {} lladdr {} dev {}", side.address(), mac(theirs.mac), ours.name))?;
+        ip(
+            switch,
+            &format!("neighbour add {} lladdr {} dev {}", side.address(), mac(theirs.mac), ours.name),
+        )?;
+        ip(there, &format!("link add {SPARE} type veth peer name {SPARE}-peer"))?;
         // A veth takes frames from a program only if its other end has NAPI.
         for (place, end) in [(side, theirs), (Place::Switch, ours)] {
             let _here = self.enter(place)?;

@@ -12,7 +12,7 @@ use aya::programs::{SchedClassifier, TcAttachType, TestRun, TestRunAttrs, TestRu
 use aya::{Ebpf, EbpfLoader, Pod, include_bytes_aligned};
 use worker::net::interface_index;
 
-use super::net::{End, Place, SWITCH};
+use super::net::{End, Place, SPARE, SWITCH};
 
 static OBJECT: &[u8] = include_bytes_aligned!("../../xdp/bench.bpf.o");
 
@@ -142,7 +142,8 @@ impl Telephones {
                 program.attach(theirs.name, TcAttachType::Ingress)?;
             }
         }
-        xdp(&mut ebpf, "generate")?;
+        // A program that is attached nowhere is patched into the kernel's dispatcher for every run.
+        xdp(&mut ebpf, "generate")?.attach(SPARE, XdpMode::Driver)?;
         DevMap::try_from(take(&mut ebpf, "wire")?)?.set(0, interface_index(theirs.name)?, None, 0)?;
         let mut side = Array::try_from(take(&mut ebpf, "side")?)?;
         side.set(0, Side::new(place, &theirs, &ours), 0)?;
@@ -181,7 +182,8 @@ impl Telephones {
         if packets == 0 {
             return Ok(());
         }
-        let program: &mut Xdp = self.ebpf.program_mut("generate").ok_or("a program is missing")?.try_into()?;
+        let program: &mut Xdp =
+            self.ebpf.program_mut("generate").ok_or("a program is missing")?.try_into()?;
         program.test_run(TestRunOptions {
             data_in: Some(&self.frame),
             repeat: packets,

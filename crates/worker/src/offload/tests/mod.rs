@@ -1,7 +1,6 @@
 //! The program, run by the kernel on crafted frames. Needs root; says so where it cannot run.
 
 mod frame;
-mod object;
 
 use std::net::SocketAddr;
 use std::time::Instant as OsInstant;
