@@ -12,6 +12,7 @@ use benches::{CpuTime, config};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media::rtp::{self, Header};
 use media::sdp::{Direction, Negotiated};
+use media::srtp::{MasterKey, OVERHEAD_MAX, Receiver, SUITES, Sender};
 use media::{Channel, Codec, Command, Prompt, Relay, RelayConfig, Sink, Slot};
 
 /// Counts; the sockets' cost is measured elsewhere.
@@ -42,6 +43,8 @@ fn leg(relay: &mut Relay, now: Instant, leg: u64, codec: Codec) {
         accepted: vec![(payload_type, codec)],
         dtmf_payload_type: Some(101),
         dtmf_payload_type_in: Some(101),
+        dtmf_clock_hz: 8_000,
+        parameters: Default::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         rtcp_mux: false,
@@ -129,5 +132,25 @@ fn prompts(criterion: &mut Criterion<CpuTime>) {
     assert!(wire.0 > 10 * LEGS, "everybody heard music");
 }
 
-criterion_group! { name = benches; config = config(); targets = packets, prompts }
+/// One packet of 20 ms protected and opened again, in place.
+fn srtp(criterion: &mut Criterion<CpuTime>) {
+    for (suite, name, salt) in SUITES {
+        let key: Vec<u8> = (0..16 + salt as u8).collect();
+        let master = MasterKey::new(suite, &key).unwrap();
+        let (mut sender, mut receiver) = (Sender::new(&master), Receiver::new(&master));
+        let mut sequence = 0u16;
+        let mut packet = [0x55; 172 + OVERHEAD_MAX];
+        criterion.bench_function(&format!("media/srtp_protect_and_open/{name}"), |b| {
+            b.iter(|| {
+                sequence = sequence.wrapping_add(1);
+                let header = Header { marker: false, payload_type: 8, sequence, timestamp: 0, ssrc: 7 };
+                packet[..12].copy_from_slice(&rtp::write(&header));
+                let length = sender.protect(black_box(&mut packet), 172).unwrap();
+                receiver.open(black_box(&mut packet[..length])).unwrap()
+            });
+        });
+    }
+}
+
+criterion_group! { name = benches; config = config(); targets = packets, prompts, srtp }
 criterion_main!(benches);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use base::{Instant, LegKey, Seed};
 use bytes::{Bytes, BytesMut};
 use media::sdp::{Direction, Negotiated};
+use media::srtp::{MasterKey, OVERHEAD_MAX, Receiver, SUITES, Sender};
 use media::{Channel, Codec, Command, Relay, RelayConfig, Sink, Slot, rtp};
 use sip::message::{Limits, Message};
 
@@ -109,6 +110,8 @@ fn relay(bridged: bool) -> Relay {
             accepted: vec![(8, Codec::Pcma)],
             dtmf_payload_type: Some(101),
             dtmf_payload_type_in: Some(101),
+            dtmf_clock_hz: 8_000,
+            parameters: Default::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             rtcp_mux: false,
@@ -144,6 +147,24 @@ fn a_packet_passes_without_allocating() {
     let (mut relay, mut wire) = (relay(true), Wire(0));
     assert_eq!(of_packets(&mut relay, &mut wire), 0);
     assert_eq!(wire.0, 1_001);
+}
+
+#[test]
+fn a_packet_is_protected_and_opened_without_allocating() {
+    for (suite, _, salt) in SUITES {
+        let master = MasterKey::new(suite, &vec![7; 16 + salt]).unwrap();
+        let (mut sender, mut receiver) = (Sender::new(&master), Receiver::new(&master));
+        let mut pass = |sequence: u16| {
+            let header = rtp::Header { marker: false, payload_type: 8, sequence, timestamp: 0, ssrc: 7 };
+            let mut packet = [0x55; 172 + OVERHEAD_MAX];
+            packet[..12].copy_from_slice(&rtp::write(&header));
+            let length = sender.protect(&mut packet, 172).unwrap();
+            assert_eq!(receiver.open(&mut packet[..length]), Ok(172));
+        };
+        // The first packet makes the stream known.
+        pass(0);
+        assert_eq!(allocations(|| (1..=1_000).for_each(pass)), 0, "{suite:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ keys! {
     CallKey(u64) "c";
     /// One SIP dialog and its media, inside one call.
     LegKey(u64) "l";
+    /// Legs that hear each other.
+    MixKey(u64) "m";
     /// A person who answers calls.
     AgentKey(u32) "a";
     /// A queue of the call distributor.

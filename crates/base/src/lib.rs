@@ -16,7 +16,8 @@ pub use core::time::Duration;
 pub use finding::Finding;
 pub use instant::{Instant, UnixMillis, WallClock};
 pub use keys::{
-    AgentKey, CallKey, CallbackKey, CustomerKey, LegKey, PromptKey, QueueKey, SkillKey, TierKey, TrunkKey,
+    AgentKey, CallKey, CallbackKey, CustomerKey, LegKey, MixKey, PromptKey, QueueKey, SkillKey, TierKey,
+    TrunkKey,
 };
 pub use map::{Seed, SeededMap, SeededSet};
 pub use pii::Pii;

@@ -109,18 +109,16 @@ fn bytes_of(session: &Session) -> Bytes {
     session.to_bytes()
 }
 
-/// What the other side of a call may speak when this side speaks `codecs`: the same, and the other
-/// G.711 law, which the relay turns into this one by a table.
-pub(crate) fn with_twins(codecs: &[Codec]) -> Vec<Codec> {
+/// What the other side of a call may speak when this side speaks `codecs`, best first: the same; the other
+/// G.711 law, which the relay turns into this one by a table; then all else that is `ours`, which it must
+/// decode and encode.
+pub(crate) fn with_others(codecs: &[Codec], ours: &[Codec]) -> Vec<Codec> {
     let mut all = codecs.to_vec();
-    let twins = codecs.iter().filter_map(|codec| match codec {
-        Codec::Pcma => Some(Codec::Pcmu),
-        Codec::Pcmu => Some(Codec::Pcma),
-        Codec::G722 => None,
-    });
-    for twin in twins {
-        if !all.contains(&twin) {
-            all.push(twin);
+    let is_twin = |other: &Codec| codecs.iter().any(|codec| codec.is_twin(*other));
+    let twins = media::codec::TABLE.iter().map(|info| info.codec).filter(is_twin);
+    for other in twins.chain(ours.iter().copied()) {
+        if !all.contains(&other) {
+            all.push(other);
         }
     }
     all

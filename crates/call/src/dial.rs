@@ -133,7 +133,7 @@ impl Dial {
         peer: Peer,
         address: Option<core::net::IpAddr>,
     ) -> bool {
-        let codecs = crate::audio::with_twins(&self.terms.codecs);
+        let codecs = crate::audio::with_others(&self.terms.codecs, &core.settings.media.codecs);
         let Ok(mut audio) = core.prepare_audio(now, self.terms.worker, address, codecs) else {
             self.worst = 503;
             return false;

@@ -8,7 +8,10 @@ use std::collections::VecDeque;
 
 use base::Instant;
 
-use crate::codec::{FRAME_MS, RTP_CLOCK_HZ};
+use crate::codec::FRAME_MS;
+
+/// The clock of events beside every codec but Opus.
+pub const CLOCK_HZ: u32 = 8_000;
 
 /// A key of a telephone: `0`-`9`, `*`, `#`, `A`-`D`. Masked in `Debug`: digits may be a PIN.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,14 +84,27 @@ struct Open {
 }
 
 /// Turns event packets into key presses: each press once, whichever of its packets arrive.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Receiver {
+    /// Timestamp units per second.
+    clock_hz: u32,
     open: Option<Open>,
     /// Start of the last finished event and when it finished: its repeated ends are no new press.
     done: Option<(u32, Instant)>,
 }
 
 impl Receiver {
+    /// For events of this clock.
+    pub const fn new(clock_hz: u32) -> Self {
+        Receiver { clock_hz, open: None, done: None }
+    }
+
+    /// The same, having heard nothing yet.
+    #[must_use]
+    pub const fn anew(&self) -> Self {
+        Receiver::new(self.clock_hz)
+    }
+
     /// An event packet came. At most two presses: one that it ends by being another, and itself.
     pub fn packet(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> [Option<Press>; 2] {
         let Some(&[code, flags, d0, d1]) = payload.first_chunk::<EVENT_BYTES>() else { return [None; 2] };
@@ -103,13 +119,13 @@ impl Receiver {
                 open.duration = open.duration.max(duration);
                 open.seen = now;
             }
-            Some(open) if is_before(timestamp, open.start) => return [None; 2],
+            Some(open) if is_before(timestamp, open.start, self.clock_hz) => return [None; 2],
             Some(open) if open.code == code && continues(open, timestamp) => {
                 let earlier = open.earlier.saturating_add(timestamp.wrapping_sub(open.start));
                 *open = Open { code, start: timestamp, earlier, duration, seen: now };
             }
             open => {
-                before = open.take().and_then(|open| press(&open));
+                before = open.take().and_then(|open| press(&open, self.clock_hz));
                 *open = Some(Open { code, start: timestamp, earlier: 0, duration, seen: now });
             }
         }
@@ -129,21 +145,21 @@ impl Receiver {
     fn finish(&mut self, now: Instant) -> Option<Press> {
         let open = self.open.take()?;
         self.done = Some((open.start, now));
-        press(&open)
+        press(&open, self.clock_hz)
     }
 
     /// Whether a packet belongs to the last finished event, or to one before it.
     fn is_echo(&self, now: Instant, timestamp: u32) -> bool {
         self.done.is_some_and(|(start, at)| {
-            now.since(at) < ECHO && (timestamp == start || is_before(timestamp, start))
+            now.since(at) < ECHO && (timestamp == start || is_before(timestamp, start, self.clock_hz))
         })
     }
 }
 
 /// Before on the circle of timestamps, by less than ten seconds: more is another count.
-fn is_before(a: u32, b: u32) -> bool {
+fn is_before(a: u32, b: u32, clock_hz: u32) -> bool {
     let distance = b.wrapping_sub(a);
-    distance != 0 && distance < 10 * RTP_CLOCK_HZ
+    distance != 0 && distance < clock_hz.saturating_mul(10)
 }
 
 /// Whether an event at `timestamp` goes on where the segment `open` ran out of duration.
@@ -153,10 +169,10 @@ fn continues(open: &Open, timestamp: u32) -> bool {
     (0xF000..=0xFFFF).contains(&length)
 }
 
-fn press(open: &Open) -> Option<Press> {
+fn press(open: &Open, clock_hz: u32) -> Option<Press> {
     let digit = Digit::from_event(open.code)?;
     let units = open.earlier.saturating_add(u32::from(open.duration));
-    Some(Press { digit, duration_ms: units.div_ceil(RTP_CLOCK_HZ.div_ceil(1_000)) })
+    Some(Press { digit, duration_ms: units.div_ceil(clock_hz.div_ceil(1_000).max(1)) })
 }
 
 /// 20 ms ticks of one key: the last three carry the end bit (RFC 4733 §2.5.1.4).
@@ -219,8 +235,8 @@ impl Sender {
         forgotten
     }
 
-    /// The next 20 ms; `timestamp` is now in the stream.
-    pub fn tick(&mut self, timestamp: u32) -> SenderTick {
+    /// The next 20 ms; `timestamp` is now in the stream, in units of `clock_hz`.
+    pub fn tick(&mut self, timestamp: u32, clock_hz: u32) -> SenderTick {
         let (digit, start, ticks) = match self.current {
             Some(current) => current,
             None => match self.waiting.pop_front() {
@@ -230,8 +246,8 @@ impl Sender {
         };
         self.current = Some((digit, start, ticks.saturating_add(1)));
         if ticks < KEY_TICKS {
-            let units =
-                ticks.saturating_add(1).min(TONE_TICKS).saturating_mul(FRAME_MS * RTP_CLOCK_HZ / 1_000);
+            let frame = clock_hz.div_ceil(1_000).saturating_mul(FRAME_MS);
+            let units = ticks.saturating_add(1).min(TONE_TICKS).saturating_mul(frame);
             let end = if ticks.saturating_add(1) >= TONE_TICKS { 0x80 } else { 0 };
             let [.., d0, d1] = units.to_be_bytes();
             // Volume 10 = -10 dBm0: what telephones send.
@@ -244,6 +260,21 @@ impl Sender {
         self.current = None;
         if self.waiting.is_empty() { SenderTick::Done } else { SenderTick::Gap }
     }
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Receiver::new(CLOCK_HZ)
+    }
+}
+
+/// An event of one clock as an event of another: only its duration changes, as far as 16 bits go.
+pub fn rescale(payload: &[u8], from_hz: u32, to_hz: u32) -> Option<[u8; EVENT_BYTES]> {
+    let &[code, flags, d0, d1] = payload.first_chunk::<EVENT_BYTES>()?;
+    let units = u64::from(u16::from_be_bytes([d0, d1])).checked_mul(u64::from(to_hz))?;
+    let units = u16::try_from(units.checked_div(u64::from(from_hz))?).unwrap_or(u16::MAX);
+    let [d0, d1] = units.to_be_bytes();
+    Some([code, flags, d0, d1])
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! [`sdp`] parses, prints, offers and answers. [`codec`] has one file per codec.
 
 pub mod codec;
+pub mod dsp;
 pub mod dtmf;
 pub mod prompt;
 pub mod recording;

@@ -13,6 +13,8 @@ pub fn wav(codec: Codec, audio: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Pcma => file(A_LAW, 8_000, 8, audio),
         Codec::Pcmu => file(MU_LAW, 8_000, 8, audio),
+        // Recordings are never in Opus: `Event::Recorded` says in what.
+        Codec::Opus => file(PCM, 8_000, 16, &[]),
         Codec::G722 => {
             let mut decoder = g722::Decoder::default();
             let samples = audio.iter().flat_map(|&byte| decoder.decode(byte));

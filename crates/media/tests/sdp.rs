@@ -60,6 +60,8 @@ fn an_offer_is_answered_with_one_codec_and_its_own_numbers() {
         accepted: vec![(8, Codec::Pcma)],
         dtmf_payload_type: Some(96),
         dtmf_payload_type_in: Some(96),
+        dtmf_clock_hz: 8_000,
+        parameters: Default::default(),
         ptime_ms: 30,
         direction: Direction::SendRecv,
         rtcp_mux: false,

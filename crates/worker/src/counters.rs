@@ -154,7 +154,7 @@ counters! {
     drops_replayed,
     /// Not sent: SRTP refused to protect it.
     drops_unprotected,
-    /// Dropped: the listener's codec is another and not one we convert to.
+    /// Not recorded: no memory for the decoder that it needs.
     drops_untranslatable,
     /// Dropped: duplicates, and packets older than a change of source.
     drops_stale,

@@ -87,7 +87,7 @@ fn a_prompt_arrives_whole_and_in_its_own_time() {
         let phone = Phone::new("127.0.10.3");
         let leg = rig.leg(1, local, &phone);
         let prompt = Arc::new(counting_prompt());
-        let audio = prompt.audio(Codec::Pcma).clone();
+        let audio = prompt.audio(Codec::Pcma).to_vec();
         rig.send(Command::Play { leg, token: 7, prompts: vec![prompt] });
         let mut heard = phone.hear().unwrap();
         while heard.payload != audio[..160] {

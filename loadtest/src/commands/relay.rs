@@ -203,6 +203,8 @@ fn add_legs(pool: &Pool, options: &Options) -> Result<(), Box<dyn Error>> {
             accepted: vec![(8, Codec::Pcma)],
             dtmf_payload_type: None,
             dtmf_payload_type_in: None,
+            dtmf_clock_hz: 8_000,
+            parameters: Default::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             rtcp_mux: true,

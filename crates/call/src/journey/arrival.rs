@@ -271,10 +271,10 @@ impl Journey {
     }
 
     fn identify(&mut self, core: &mut Core, now: Instant) {
-        // The codecs first: who cannot be talked to needs no greeting. G.711 before G.722, because
-        // the agent's phone, the music and a transfer by trunk must fit later without a new offer.
+        // The codecs first: who cannot be talked to needs no greeting. G.711 before the others, because
+        // the agent's phone and a transfer by trunk shall fit later without decoding anything.
         let mut codecs = core.settings.media.codecs.clone();
-        codecs.sort_by_key(|codec| *codec == media::Codec::G722);
+        codecs.sort_by_key(|codec| !codec.is_twin(media::Codec::Pcma));
         if let Err(fault) = self.answer_caller(core, Some(codecs)) {
             core.count("refused", "no_common_codec");
             return self.refuse_with(core, now, fault.status());

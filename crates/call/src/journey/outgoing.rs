@@ -109,7 +109,8 @@ impl Journey {
         if self.answer.is_some() {
             return Ok(());
         }
-        let codecs = core.codec(leg).map(|codec| crate::audio::with_twins(&[codec]));
+        let ours = &core.settings.media.codecs;
+        let codecs = core.codec(leg).map(|codec| crate::audio::with_others(&[codec], ours));
         self.answer_caller(core, codecs)
     }
 

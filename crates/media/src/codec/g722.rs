@@ -1,15 +1,26 @@
-//! G.722 at 64 kbit/s (ITU-T G.722, mode 1): the encoder for prompts, the decoder for recordings. Voice only
-//! passes through.
+//! G.722 at 64 kbit/s (ITU-T G.722, mode 1).
 //!
 //! Two samples at 16 kHz become one byte: a mirror filter splits them into a low and a high band, and
 //! each band is coded by adaptive differences, 6 bits and 2 bits. Names of steps are the standard's.
 
-use super::{Codec, FRAME_BYTES, Info};
+use super::{Codec, FRAME_BYTES, Info, Malformed};
+use crate::dsp::Rate;
 
 /// G.722's row. Its silence is the smallest step in both bands: it teaches a decoder's predictor nothing
 /// and shrinks its scales, so that whatever was heard before fades to nothing.
-pub(super) const INFO: Info =
-    Info { codec: Codec::G722, name: "G722", payload_type: 9, silence: &[0xFD; FRAME_BYTES] };
+pub(super) const INFO: Info = Info {
+    codec: Codec::G722,
+    name: "G722",
+    payload_type: 9,
+    is_static: true,
+    clock_hz: 8_000,
+    channels: 1,
+    bytes_per_ms: Some(8),
+    silence: &[0xFD; FRAME_BYTES],
+    rate: Rate::Wide,
+    decoder: |_| Some(Box::new(Decoder::default())),
+    encoder: |_, _| Some(Box::new(Encoder::default())),
+};
 
 /// Half of the symmetric 24-tap mirror filter (table 11), in units of 2^-13.
 const MIRROR: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
@@ -257,6 +268,35 @@ impl Decoder {
             even += pair[1] * MIRROR[11 - tap];
         }
         [even, odd].map(|sum| saturate(sum >> 11) as i16)
+    }
+}
+
+impl super::Decoder for Decoder {
+    fn rate(&self) -> Rate {
+        Rate::Wide
+    }
+
+    fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, Malformed> {
+        let samples = payload.len() * 2;
+        let out = out.get_mut(..samples).ok_or(Malformed)?;
+        for (pair, &byte) in out.chunks_exact_mut(2).zip(payload) {
+            pair.copy_from_slice(&self.decode(byte));
+        }
+        Ok(samples)
+    }
+}
+
+impl super::Encoder for Encoder {
+    fn rate(&self) -> Rate {
+        Rate::Wide
+    }
+
+    fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> usize {
+        let pairs = samples.as_chunks::<2>().0;
+        for (byte, &pair) in out.iter_mut().zip(pairs) {
+            *byte = self.encode(pair);
+        }
+        pairs.len().min(out.len())
     }
 }
 

@@ -1,10 +1,23 @@
 //! G.711 A-law (ITU-T G.711 table 1a).
 
+use super::g711::{LawDecoder, LawEncoder};
 use super::{Codec, FRAME_BYTES, Info, pcmu};
+use crate::dsp::Rate;
 
 /// A-law's row.
-pub(super) const INFO: Info =
-    Info { codec: Codec::Pcma, name: "PCMA", payload_type: 8, silence: &[0xD5; FRAME_BYTES] };
+pub(super) const INFO: Info = Info {
+    codec: Codec::Pcma,
+    name: "PCMA",
+    payload_type: 8,
+    is_static: true,
+    clock_hz: 8_000,
+    channels: 1,
+    bytes_per_ms: Some(8),
+    silence: &[0xD5; FRAME_BYTES],
+    rate: Rate::Narrow,
+    decoder: |_| Some(Box::new(LawDecoder(&DECODED))),
+    encoder: |_, _| Some(Box::new(LawEncoder(encode))),
+};
 
 /// 16-bit linear sample of each A-law byte.
 pub static DECODED: [i16; 256] = table();

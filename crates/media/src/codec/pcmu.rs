@@ -1,10 +1,23 @@
 //! G.711 µ-law (ITU-T G.711 table 2a).
 
+use super::g711::{LawDecoder, LawEncoder};
 use super::{Codec, FRAME_BYTES, Info, pcma};
+use crate::dsp::Rate;
 
 /// µ-law's row.
-pub(super) const INFO: Info =
-    Info { codec: Codec::Pcmu, name: "PCMU", payload_type: 0, silence: &[0xFF; FRAME_BYTES] };
+pub(super) const INFO: Info = Info {
+    codec: Codec::Pcmu,
+    name: "PCMU",
+    payload_type: 0,
+    is_static: true,
+    clock_hz: 8_000,
+    channels: 1,
+    bytes_per_ms: Some(8),
+    silence: &[0xFF; FRAME_BYTES],
+    rate: Rate::Narrow,
+    decoder: |_| Some(Box::new(LawDecoder(&DECODED))),
+    encoder: |_, _| Some(Box::new(LawEncoder(encode))),
+};
 
 /// 16-bit linear sample of each µ-law byte.
 pub static DECODED: [i16; 256] = table();

@@ -103,10 +103,128 @@ fn transcoding_goes_through_the_linear_value() {
 fn every_codec_has_its_own_row() {
     for info in &TABLE {
         assert_eq!(info.codec.info().name, info.name);
-        assert_eq!(Codec::from_static(info.payload_type), Some(info.codec));
-        assert_eq!(Codec::from_rtpmap(&info.name.to_lowercase(), 8_000), Some(info.codec));
+        assert_eq!(Codec::from_static(info.payload_type), info.is_static.then_some(info.codec));
+        assert_eq!(Codec::from_rtpmap(&info.name.to_lowercase(), info.clock_hz), Some(info.codec));
         assert_eq!(Codec::from_rtpmap(info.name, 16_000), None);
         assert_eq!(conversion(info.codec, info.codec), Conversion::Same);
+        assert_eq!(info.codec.frame_units(), info.clock_hz / 50);
+        assert_eq!(info.codec.units(info.silence), info.clock_hz / 50, "{} says how long it is", info.name);
     }
-    assert_eq!(conversion(Codec::G722, Codec::Pcma), Conversion::Impossible);
+    assert_eq!(conversion(Codec::G722, Codec::Pcma), Conversion::Decode);
+    assert!(Codec::Pcmu.is_twin(Codec::Pcma) && !Codec::Opus.is_twin(Codec::Pcma));
+}
+
+/// A vowel of 200 Hz and its harmonics.
+fn vowel(rate: Rate, seconds: usize) -> Vec<i16> {
+    let at = |n: usize| {
+        let turn = core::f64::consts::TAU * 200.0 * n as f64 / f64::from(rate.hz());
+        let sum: f64 = (1..8).map(|k| (turn * f64::from(k)).sin() / f64::from(k)).sum();
+        (sum * 5_000.0) as i16
+    };
+    (0..rate.hz() as usize * seconds).map(at).collect()
+}
+
+fn loudness(samples: &[i16]) -> f64 {
+    let sum: f64 = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum();
+    (sum / samples.len() as f64).sqrt()
+}
+
+/// How much of `a` is in `b`, at the best place within 20 ms: 1 if one is the other.
+fn likeness(a: &[i16], b: &[i16], rate: Rate) -> f64 {
+    let length = a.len() - 2 * rate.frame();
+    let product = |shift: usize| {
+        let pairs = a[..length].iter().zip(&b[shift..]);
+        let sum: f64 = pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
+        sum / length as f64 / loudness(&a[..length]) / loudness(&b[shift..shift + length])
+    };
+    (0..rate.frame()).map(product).fold(0.0, f64::max)
+}
+
+#[test]
+fn every_codec_says_again_what_it_heard() {
+    for info in &TABLE {
+        for wish in [Rate::Narrow, Rate::Wide] {
+            let parameters = opus::Parameters::default();
+            let mut encoder = (info.encoder)(wish, &parameters).unwrap();
+            let mut decoder = (info.decoder)(encoder.rate()).unwrap();
+            let rate = encoder.rate();
+            assert_eq!(decoder.rate(), rate);
+            let said = vowel(rate, 2);
+            let (mut heard, mut coded) = (Vec::new(), [0; FRAME_BYTES_MAX]);
+            let mut samples = vec![0; PACKET_SAMPLES_MAX];
+            for frame in said.chunks(rate.frame()) {
+                let length = encoder.encode(frame, &mut coded);
+                assert!((1..=FRAME_BYTES_MAX).contains(&length), "{} {length}", info.name);
+                assert_eq!(info.codec.units(&coded[..length]), info.codec.frame_units());
+                let count = decoder.decode(&coded[..length], &mut samples).unwrap();
+                assert_eq!(count, rate.frame());
+                heard.extend_from_slice(&samples[..count]);
+            }
+            let (said, heard) = (&said[rate.frame() * 20..], &heard[rate.frame() * 20..]);
+            assert!(likeness(said, heard, rate) > 0.9, "{} {}", info.name, likeness(said, heard, rate));
+            let louder = 20.0 * (loudness(heard) / loudness(said)).log10();
+            assert!(louder.abs() < 2.0, "{}: {louder} dB", info.name);
+        }
+    }
+}
+
+#[test]
+fn every_codecs_silence_is_silent_and_rubbish_does_no_harm() {
+    let mut rng = base::Rng::new(base::Seed([4, 4]));
+    for info in &TABLE {
+        let mut decoder = (info.decoder)(Rate::Narrow).unwrap();
+        let mut samples = vec![0; PACKET_SAMPLES_MAX];
+        for _ in 0..2_000 {
+            let length = rng.below(PAYLOAD_BYTES_MAX as u64 + 200) as usize;
+            let rubbish: Vec<u8> = (0..length).map(|_| rng.next_u32() as u8).collect();
+            info.codec.units(&rubbish);
+            if let Ok(count) = decoder.decode(&rubbish, &mut samples) {
+                assert!(count <= PACKET_SAMPLES_MAX);
+            }
+            decoder.conceal(Some(&rubbish), &mut samples[..decoder.rate().frame()]);
+        }
+        let mut last = 0;
+        for _ in 0..150 {
+            last = decoder.decode(info.silence, &mut samples).unwrap();
+        }
+        assert!(loudness(&samples[..last]) <= 32.0, "{} {}", info.name, loudness(&samples[..last]));
+    }
+}
+
+#[test]
+fn opus_fills_a_gap_from_the_packet_behind_it() {
+    let parameters = opus::Parameters::parse("minptime=10; useinbandfec=1; maxplaybackrate=8000");
+    assert_eq!((parameters.fec, parameters.max_playback_hz), (true, 8_000));
+    let mut encoder = (Codec::Opus.info().encoder)(Rate::Wide, &parameters).unwrap();
+    assert_eq!(encoder.rate(), Rate::Narrow, "who hears no more is not sent more");
+    encoder.peer_loses(0.2);
+    let mut decoder = (Codec::Opus.info().decoder)(Rate::Narrow).unwrap();
+    let said = vowel(Rate::Narrow, 1);
+    let mut packets = Vec::new();
+    let mut coded = [0; FRAME_BYTES_MAX];
+    for frame in said.chunks(160) {
+        let length = encoder.encode(frame, &mut coded);
+        packets.push(coded[..length].to_vec());
+    }
+    let mut samples = vec![0; PACKET_SAMPLES_MAX];
+    for packet in &packets[..40] {
+        decoder.decode(packet, &mut samples).unwrap();
+    }
+    let mut gap = [0; 160];
+    assert!(decoder.conceal(Some(&packets[41]), &mut gap));
+    assert!(loudness(&gap) > loudness(&said) / 2.0, "{}", loudness(&gap));
+}
+
+#[test]
+fn what_a_peer_says_about_opus_is_read_or_passed_over() {
+    let parse = opus::Parameters::parse;
+    assert_eq!(parse("").max_playback_hz, 48_000);
+    assert_eq!(parse("maxaveragebitrate=1;usedtx=1;;=;x").max_bitrate, 6_000);
+    assert_eq!(parse("maxplaybackrate=-1; maxplaybackrate=99999999999; useinbandfec=2"), Default::default());
+    for (packet, units) in
+        [(&[0x08, 1][..], 960), (&[0x18], 2_880), (&[0x19], 5_760), (&[0x83, 3], 360), (&[0x1B, 63], 5_760)]
+    {
+        assert_eq!(opus::units(packet), units, "{packet:x?}");
+    }
+    assert_eq!(opus::units(&[]), 0);
 }

@@ -19,7 +19,7 @@ fn through(keys: &str, mut copies: impl FnMut(usize) -> u64) -> Vec<Press> {
     let (mut presses, mut count, mut tick) = (Vec::new(), 0, 0u32);
     loop {
         let now = Instant::from_millis(u64::from(tick) * 20);
-        match sender.tick(tick.wrapping_mul(160).wrapping_sub(3_000)) {
+        match sender.tick(tick.wrapping_mul(160).wrapping_sub(3_000), CLOCK_HZ) {
             SenderTick::Packet(packet) => {
                 for _ in 0..copies(count) {
                     presses.extend(
@@ -53,7 +53,7 @@ fn every_key_has_its_event_code() {
 fn a_key_is_seven_packets_of_one_timestamp() {
     let mut sender = Sender::default();
     sender.push(&digits("5"), 10);
-    let ticks: Vec<SenderTick> = (0..10).map(|tick| sender.tick(1_000 + tick * 160)).collect();
+    let ticks: Vec<SenderTick> = (0..10).map(|tick| sender.tick(1_000 + tick * 160, CLOCK_HZ)).collect();
     let packet = |marker, end: u8, duration: u16| {
         let [d0, d1] = duration.to_be_bytes();
         SenderTick::Packet(EventPacket { marker, timestamp: 1_000, payload: [5, end | 10, d0, d1] })
@@ -71,7 +71,7 @@ fn a_key_is_seven_packets_of_one_timestamp() {
         SenderTick::Done,
     ];
     assert_eq!(ticks, expected);
-    assert_eq!(sender.tick(9_000), SenderTick::Idle);
+    assert_eq!(sender.tick(9_000, CLOCK_HZ), SenderTick::Idle);
 }
 
 #[test]

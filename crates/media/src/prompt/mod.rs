@@ -1,6 +1,6 @@
 //! Prompts: recorded words, encoded once per codec when they are loaded, then only pointed at.
 
-mod resample;
+mod packets;
 mod wav;
 
 use core::fmt;
@@ -10,6 +10,8 @@ use base::PromptKey;
 
 use crate::Codec;
 use crate::codec::{g722, pcma, pcmu};
+use crate::dsp::resample;
+pub use packets::Packets;
 
 /// The longest prompt or piece of music: 10 minutes (14.4 MB in memory).
 pub const PROMPT_MS_MAX: u32 = 10 * 60 * 1_000;
@@ -20,31 +22,37 @@ pub struct Prompt {
     pcma: Arc<[u8]>,
     pcmu: Arc<[u8]>,
     g722: Arc<[u8]>,
+    opus: Packets,
 }
 
 impl Prompt {
     /// From a WAV file's bytes: 8 or 16 kHz, mono, 16-bit PCM.
     ///
-    /// G.711 of an 8 kHz file is the file's samples, one by one; other rates are filtered.
-    pub fn from_wav(bytes: &[u8]) -> Result<Prompt, WavError> {
+    /// G.711 of an 8 kHz file is the file's samples, one by one; other rates are filtered. Opus, whose
+    /// encoding takes three seconds for ten minutes, is made only if it is among `codecs`: a leg that speaks
+    /// it hears silence otherwise.
+    pub fn from_wav(bytes: &[u8], codecs: &[Codec]) -> Result<Prompt, WavError> {
         let wav = wav::parse(bytes)?;
+        let with_opus = codecs.contains(&Codec::Opus);
         Ok(if wav.is_wideband {
-            Prompt::encode(&resample::halve(&wav.samples), &wav.samples)
+            Prompt::encode(&resample::halve(&wav.samples), &wav.samples, with_opus)
         } else {
-            Prompt::from_samples_8k(&wav.samples)
+            Prompt::encode(&wav.samples, &resample::double(&wav.samples), with_opus)
         })
     }
 
-    /// From samples at 8 kHz.
+    /// From samples at 8 kHz, in every codec.
     pub fn from_samples_8k(samples: &[i16]) -> Prompt {
-        Prompt::encode(samples, &resample::double(samples))
+        Prompt::encode(samples, &resample::double(samples), true)
     }
 
     /// A pause.
     pub fn silence(duration_ms: u32) -> Prompt {
         let bytes = duration_ms.min(PROMPT_MS_MAX) as usize * 8;
         let audio = |codec: Codec| codec.info().silence.iter().copied().cycle().take(bytes).collect();
-        Prompt { pcma: audio(Codec::Pcma), pcmu: audio(Codec::Pcmu), g722: audio(Codec::G722) }
+        let (pcma, pcmu, g722) = (audio(Codec::Pcma), audio(Codec::Pcmu), audio(Codec::G722));
+        // Without a packet of its own a frame is silent.
+        Prompt { pcma, pcmu, g722, opus: Packets::default() }
     }
 
     /// Sines at once, each at `level` of full scale: ring-back, beeps, signals to look for in tests.
@@ -59,7 +67,7 @@ impl Prompt {
     }
 
     /// Encodes once per codec. `wide` has twice as many samples as `narrow`, or one less.
-    fn encode(narrow: &[i16], wide: &[i16]) -> Prompt {
+    fn encode(narrow: &[i16], wide: &[i16], with_opus: bool) -> Prompt {
         let mut encoder = g722::Encoder::default();
         let pair = |pair: &[i16]| match pair {
             [first, second, ..] => encoder.encode([*first, *second]),
@@ -70,19 +78,29 @@ impl Prompt {
             pcma: narrow.iter().map(|&sample| pcma::encode(sample)).collect(),
             pcmu: narrow.iter().map(|&sample| pcmu::encode(sample)).collect(),
             g722: wide.chunks(2).map(pair).collect(),
+            opus: if with_opus { Packets::encode(Codec::Opus, wide) } else { Packets::default() },
         }
     }
 
-    /// The audio in `codec`: 8 bytes per millisecond.
-    pub const fn audio(&self, codec: Codec) -> &Arc<[u8]> {
+    /// The audio in a codec of 8 bytes per millisecond; nothing in one of whole packets.
+    pub fn audio(&self, codec: Codec) -> &[u8] {
         match codec {
             Codec::Pcma => &self.pcma,
             Codec::Pcmu => &self.pcmu,
             Codec::G722 => &self.g722,
+            Codec::Opus => &[],
         }
     }
 
-    /// Bytes of audio: the same in every codec.
+    /// The audio in a codec of whole packets; nothing in one of 8 bytes per millisecond.
+    pub fn packet(&self, codec: Codec, frame: usize) -> Option<&[u8]> {
+        match codec {
+            Codec::Opus => self.opus.get(frame),
+            Codec::Pcma | Codec::Pcmu | Codec::G722 => None,
+        }
+    }
+
+    /// Its length in bytes of any codec of 8 bytes per millisecond.
     pub fn bytes(&self) -> usize {
         self.pcma.len()
     }

@@ -29,7 +29,7 @@ fn ramp(count: i32) -> Vec<i16> {
 #[test]
 fn g711_of_an_8_khz_file_is_the_file_sample_for_sample() {
     let samples = ramp(1_001);
-    let prompt = Prompt::from_wav(&wav(1, 8_000, 16, &samples)).unwrap();
+    let prompt = Prompt::from_wav(&wav(1, 8_000, 16, &samples), &[]).unwrap();
     let expected = |encode: fn(i16) -> u8| samples.iter().map(|&s| encode(s)).collect::<Vec<u8>>();
     assert_eq!(prompt.audio(Codec::Pcma)[..], expected(pcma::encode));
     assert_eq!(prompt.audio(Codec::Pcmu)[..], expected(pcmu::encode));
@@ -40,7 +40,7 @@ fn g711_of_an_8_khz_file_is_the_file_sample_for_sample() {
 #[test]
 fn a_16_khz_file_keeps_its_length_in_every_codec() {
     for count in [3_200, 3_201] {
-        let prompt = Prompt::from_wav(&wav(1, 16_000, 16, &ramp(count))).unwrap();
+        let prompt = Prompt::from_wav(&wav(1, 16_000, 16, &ramp(count)), &[]).unwrap();
         let lengths = [Codec::Pcma, Codec::Pcmu, Codec::G722].map(|codec| prompt.audio(codec).len());
         assert_eq!(lengths, [(count as usize).div_ceil(2); 3]);
     }
@@ -49,7 +49,7 @@ fn a_16_khz_file_keeps_its_length_in_every_codec() {
 #[test]
 fn what_is_wrong_with_a_file_is_named() {
     let good = wav(1, 8_000, 16, &ramp(100));
-    let error = |bytes: &[u8]| Prompt::from_wav(bytes).unwrap_err();
+    let error = |bytes: &[u8]| Prompt::from_wav(bytes, &[]).unwrap_err();
     assert_eq!(error(b"ID3\x04 this is an MP3, not a WAV"), WavError::NotWav);
     assert_eq!(error(&[]), WavError::NotWav);
     assert_eq!(error(&wav(2, 8_000, 16, &ramp(100))), WavError::Channels(2));
@@ -73,11 +73,11 @@ fn chunks_that_mean_nothing_are_passed_over_and_streamed_sizes_understood() {
     let mut with_list = good[..36].to_vec();
     with_list.extend_from_slice(b"LIST\x03\0\0\0abc\0");
     with_list.extend_from_slice(&good[36..]);
-    assert_eq!(Prompt::from_wav(&with_list), Prompt::from_wav(&good));
+    assert_eq!(Prompt::from_wav(&with_list, &[]), Prompt::from_wav(&good, &[]));
     // A speech synthesizer that writes into a pipe.
     let mut streamed = good.clone();
     streamed[40..44].copy_from_slice(&0x7FFF_F000u32.to_le_bytes());
-    assert_eq!(Prompt::from_wav(&streamed), Prompt::from_wav(&good));
+    assert_eq!(Prompt::from_wav(&streamed, &[]), Prompt::from_wav(&good, &[]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{LegKey, Pii};
+use base::{LegKey, MixKey, Pii};
 
 use super::stats::LegStats;
 use crate::sdp::Negotiated;
@@ -54,6 +54,23 @@ pub enum Command {
     /// Parts the voices of `leg` and whoever it is bridged to. Both then hear silence.
     Unbridge {
         /// Either leg.
+        leg: LegKey,
+    },
+    /// Brings a leg into a mix: it hears all others that may be heard, and they hear it as `heard_by` says.
+    /// Ends its bridge, not what plays on it. The first leg opens the mix, the last one closes it; a leg that
+    /// is in it already only changes its audience. All its legs must be on one worker. More than
+    /// [`super::MIX_LEGS_MAX`] are not let in, and counted.
+    Join {
+        /// Which leg.
+        leg: LegKey,
+        /// Which mix.
+        mix: MixKey,
+        /// Who hears it.
+        heard_by: Audience,
+    },
+    /// Takes a leg out of its mix. It then hears silence.
+    Leave {
+        /// Which leg.
         leg: LegKey,
     },
     /// Plays prompts one after the other without a gap, instead of whatever plays now. A bridged leg
@@ -122,6 +139,8 @@ impl Command {
             | Command::Secure { leg, .. }
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
+            | Command::Join { leg, .. }
+            | Command::Leave { leg }
             | Command::Play { leg, .. }
             | Command::Music { leg, .. }
             | Command::Stop { leg }
@@ -132,6 +151,17 @@ impl Command {
             | Command::RemoveLeg { leg } => *leg,
         }
     }
+}
+
+/// Who hears a leg of a mix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// Everybody: one of those who talk, a supervisor who barges in.
+    Everybody,
+    /// Nobody: a supervisor who listens.
+    Nobody,
+    /// One leg: a supervisor who whispers.
+    Only(LegKey),
 }
 
 /// What happened on a leg.

@@ -9,6 +9,7 @@ use super::command::{BindFailure, Command, Event};
 use super::leg::{Agreed, Leg};
 use super::secure::Secure;
 use super::{DIGITS_MAX, Place, Relay, Slot};
+use crate::dtmf;
 use crate::sdp::Negotiated;
 
 impl Relay {
@@ -34,6 +35,8 @@ impl Relay {
                 _ => self.ignored(),
             },
             Command::Unbridge { .. } => self.unbridge(slot),
+            Command::Join { mix, heard_by, .. } => self.join(slot, mix, heard_by),
+            Command::Leave { .. } => self.leave(slot),
             Command::RemoveLeg { .. } => self.remove(slot),
             Command::Record { token, length_max, .. } => self.record(now, slot, token, length_max),
             Command::StopRecord { .. } => self.end_recording(slot),
@@ -80,6 +83,7 @@ impl Relay {
 
     fn remove(&mut self, slot: Slot) {
         self.unbridge(slot);
+        self.leave(slot);
         self.end_recording(slot);
         let Some(leg) = self.places.get_mut(slot.index()).and_then(|place| {
             place.generation = place.generation.wrapping_add(1);
@@ -111,6 +115,12 @@ impl Relay {
         if leg.agreed.is_none() {
             leg.next_report = now + first_report;
         }
+        let before = leg.agreed.as_ref().map(|agreed| (agreed.codec, agreed.dtmf_clock_hz));
+        if before != Some((negotiated.codec, negotiated.dtmf_clock_hz)) {
+            leg.outgoing.set_clock(now, negotiated.codec.info().clock_hz);
+            leg.keys_in = dtmf::Receiver::new(negotiated.dtmf_clock_hz);
+            leg.end_translation();
+        }
         leg.agreed = Some(Agreed::new(leg.agreed.as_ref(), negotiated, learn_from, timeout));
         leg.handover.resignalled(now);
         leg.awaits_flow = true;
@@ -120,8 +130,10 @@ impl Relay {
     }
 
     fn bridge(&mut self, now: Instant, a: Slot, b: Slot) {
-        self.unbridge(a);
-        self.unbridge(b);
+        for one in [a, b] {
+            self.unbridge(one);
+            self.leave(one);
+        }
         for (one, other) in [(a, b), (b, a)] {
             self.end_recording(one);
             let Some(leg) = self.leg_mut(one) else { continue };
@@ -135,10 +147,13 @@ impl Relay {
         }
     }
 
-    fn unbridge(&mut self, slot: Slot) {
+    pub(super) fn unbridge(&mut self, slot: Slot) {
         let Some(other) = self.leg_mut(slot).and_then(|leg| leg.peer.take()) else { return };
-        if let Some(leg) = self.at_mut(other) {
-            leg.peer = None;
+        for index in [slot.index, other] {
+            if let Some(leg) = self.at_mut(index) {
+                leg.peer = None;
+                leg.end_translation();
+            }
         }
         self.settle_ticks(slot.index);
         self.settle_ticks(other);

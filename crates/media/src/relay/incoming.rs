@@ -13,7 +13,7 @@ const DROPOUT_MAX: u16 = 3_000;
 /// Steps back that are reordering, and the packets whose arrival is remembered.
 const WINDOW: u16 = 64;
 /// Timestamp jumps beyond two seconds are a new count, not jitter.
-const JUMP: u32 = 16_000;
+const JUMP_SECONDS: u32 = 2;
 /// Silence that counts as a gap.
 const GAP: Duration = Duration::from_millis(200);
 
@@ -46,6 +46,8 @@ pub(super) struct Incoming {
     /// The number that would confirm a jump.
     jump: Option<u16>,
     transit: u32,
+    /// Timestamp units per second of the voice that came last.
+    clock_hz: u32,
     /// 16 times the jitter, as in RFC 3550 A.8.
     jitter_16: u32,
     last: Instant,
@@ -62,12 +64,12 @@ pub(super) struct Heard {
     pub(super) late: u64,
     pub(super) duplicate: u64,
     pub(super) gaps: u64,
-    pub(super) jitter_max: u32,
+    pub(super) jitter_us_max: u32,
 }
 
 impl Incoming {
-    /// A stream that begins with this packet.
-    pub(super) fn new(now: Instant, header: &Header) -> Self {
+    /// A stream that begins with this packet, of this clock.
+    pub(super) fn new(now: Instant, header: &Header, clock_hz: u32) -> Self {
         Incoming {
             ssrc: header.ssrc,
             highest: header.sequence,
@@ -76,7 +78,8 @@ impl Incoming {
             seen: 1,
             received: 1,
             jump: None,
-            transit: arrival(now).wrapping_sub(header.timestamp),
+            transit: arrival(now, clock_hz).wrapping_sub(header.timestamp),
+            clock_hz,
             jitter_16: 0,
             last: now,
             reported: (0, 0),
@@ -94,13 +97,13 @@ impl Incoming {
         self.last
     }
 
-    /// Notes a packet of the stream. Event packets keep their timestamp while time goes on, so only
-    /// voice (`timed`) tells jitter.
+    /// Notes a packet of the stream. Event packets keep their timestamp while time goes on, so only voice,
+    /// of this clock, tells jitter.
     pub(super) fn packet(
         &mut self,
         now: Instant,
         header: &Header,
-        timed: bool,
+        clock_hz: Option<u32>,
         heard: &mut Heard,
     ) -> Verdict {
         let verdict = self.order(header.sequence, heard);
@@ -108,7 +111,10 @@ impl Incoming {
             Verdict::Stale => return verdict,
             Verdict::Restart => {
                 heard.lost = heard.lost.saturating_add(u64::from(self.lost().unsigned_abs()));
-                *self = Incoming { sender_report: self.sender_report, ..Incoming::new(now, header) };
+                *self = Incoming {
+                    sender_report: self.sender_report,
+                    ..Incoming::new(now, header, clock_hz.unwrap_or(self.clock_hz))
+                };
                 return verdict;
             }
             Verdict::Next | Verdict::Ahead | Verdict::Late => {}
@@ -118,9 +124,9 @@ impl Incoming {
         }
         self.last = now;
         self.received = self.received.wrapping_add(1);
-        if timed {
-            self.time(now, header.timestamp);
-            heard.jitter_max = heard.jitter_max.max(self.jitter());
+        if let Some(clock_hz) = clock_hz {
+            self.time(now, header.timestamp, clock_hz);
+            heard.jitter_us_max = heard.jitter_us_max.max(self.jitter_us());
         }
         verdict
     }
@@ -192,11 +198,16 @@ impl Incoming {
         Verdict::Stale
     }
 
-    fn time(&mut self, now: Instant, timestamp: u32) {
-        let transit = arrival(now).wrapping_sub(timestamp);
+    fn time(&mut self, now: Instant, timestamp: u32, clock_hz: u32) {
+        let transit = arrival(now, clock_hz).wrapping_sub(timestamp);
+        if clock_hz != self.clock_hz {
+            self.transit = transit;
+            self.jitter_16 = 0;
+            self.clock_hz = clock_hz;
+        }
         let moved = transit.wrapping_sub(core::mem::replace(&mut self.transit, transit));
         let distance = moved.min(moved.wrapping_neg());
-        if distance < JUMP {
+        if distance < clock_hz.saturating_mul(JUMP_SECONDS) {
             // J += (|D| - J) / 16, in sixteenths with rounding.
             let decay = self.jitter_16.saturating_add(8) >> 4;
             self.jitter_16 = self.jitter_16.saturating_add(distance).saturating_sub(decay);
@@ -206,6 +217,12 @@ impl Incoming {
     /// Interarrival jitter in timestamp units.
     pub(super) const fn jitter(&self) -> u32 {
         self.jitter_16 >> 4
+    }
+
+    /// The same in microseconds.
+    pub(super) fn jitter_us(&self) -> u32 {
+        let us = u64::from(self.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
+        u32::try_from(us).unwrap_or(u32::MAX)
     }
 
     fn expected(&self) -> u32 {
@@ -252,8 +269,9 @@ impl Incoming {
 
 /// Now in timestamp units; wraps as timestamps do.
 #[expect(clippy::cast_possible_truncation, reason = "timestamps wrap")]
-pub(super) const fn arrival(now: Instant) -> u32 {
-    (now.as_nanos() / 125_000) as u32
+pub(super) const fn arrival(now: Instant, clock_hz: u32) -> u32 {
+    // Whole units of 8 kHz first: every clock is a multiple of it, and nothing overflows.
+    ((now.as_nanos() / 125_000) as u32).wrapping_mul(clock_hz / 8_000)
 }
 
 #[cfg(test)]
@@ -265,13 +283,13 @@ mod tests {
     }
 
     fn packet(incoming: &mut Incoming, heard: &mut Heard, sequence: u16) -> Verdict {
-        incoming.packet(Instant::from_millis(1), &header(sequence, 0), true, heard)
+        incoming.packet(Instant::from_millis(1), &header(sequence, 0), Some(8_000), heard)
     }
 
     #[test]
     fn order_is_judged_and_loss_counted() {
         let mut heard = Heard::default();
-        let mut stream = Incoming::new(Instant::ZERO, &header(65_534, 0));
+        let mut stream = Incoming::new(Instant::ZERO, &header(65_534, 0), 8_000);
         for (sequence, verdict) in [
             (65_535, Verdict::Next),
             (0, Verdict::Next),
@@ -297,7 +315,7 @@ mod tests {
     #[test]
     fn reports_hold_the_numbers_of_the_rfc() {
         let mut heard = Heard::default();
-        let mut stream = Incoming::new(Instant::ZERO, &header(10, 0));
+        let mut stream = Incoming::new(Instant::ZERO, &header(10, 0), 8_000);
         for sequence in (11..=20).filter(|sequence| sequence % 4 != 0) {
             packet(&mut stream, &mut heard, sequence);
         }
@@ -313,17 +331,22 @@ mod tests {
     fn jitter_follows_the_formula_and_survives_long_uptime() {
         let mut heard = Heard::default();
         let start = Instant::from_secs(40_000_000);
-        let mut stream = Incoming::new(start, &header(0, u32::MAX - 100));
+        let mut stream = Incoming::new(start, &header(0, u32::MAX - 100), 8_000);
         let mut expected = 0f64;
         for n in 1..200u32 {
             // Every other packet 5 ms (40 units) late.
             let late = u64::from(n % 2) * 5;
             let at = start + Duration::from_millis(u64::from(n) * 20 + late);
-            stream.packet(at, &header(n as u16, (u32::MAX - 100).wrapping_add(n * 160)), true, &mut heard);
+            stream.packet(
+                at,
+                &header(n as u16, (u32::MAX - 100).wrapping_add(n * 160)),
+                Some(8_000),
+                &mut heard,
+            );
             expected += (40.0 - expected) / 16.0;
         }
         assert!((f64::from(stream.jitter()) - expected).abs() <= 1.0, "{} {expected}", stream.jitter());
-        stream.packet(start, &header(200, 5), true, &mut heard);
+        stream.packet(start, &header(200, 5), Some(8_000), &mut heard);
         assert!(stream.jitter() < 100, "a jump of the timestamp is not jitter");
     }
 }

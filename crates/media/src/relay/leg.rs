@@ -7,13 +7,14 @@ use base::{Instant, LegKey, Rng};
 
 use super::incoming::{Heard, Incoming};
 use super::offload::Handover;
-use super::outgoing::Outgoing;
+use super::outgoing::{Feed, Outgoing};
 use super::player::Player;
 use super::recorder::Recorder;
 use super::secure::Secure;
 use super::source::Source;
 use super::stats::LegStats;
-use crate::codec::RTP_CLOCK_HZ;
+use super::translation::Translation;
+use crate::codec::opus::Parameters;
 use crate::rtcp::{CNAME_BYTES, Item, ReportBlock, round_trip_ms};
 use crate::sdp::Negotiated;
 use crate::{Codec, dtmf};
@@ -31,7 +32,9 @@ pub(super) enum Payload {
 pub(super) struct Agreed {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
+    pub(super) parameters: Parameters,
     pub(super) dtmf_payload_type: Option<u8>,
+    pub(super) dtmf_clock_hz: u32,
     pub(super) sends: bool,
     pub(super) receives: bool,
     pub(super) muxed: bool,
@@ -59,7 +62,9 @@ impl Agreed {
         Agreed {
             codec: negotiated.codec,
             payload_type: negotiated.payload_type,
+            parameters: negotiated.parameters,
             dtmf_payload_type: negotiated.dtmf_payload_type,
+            dtmf_clock_hz: negotiated.dtmf_clock_hz,
             sends: negotiated.direction.sends(),
             receives: negotiated.direction.receives(),
             muxed: negotiated.rtcp_mux,
@@ -92,6 +97,12 @@ pub(super) struct Leg {
     pub(super) secure: Option<Box<Secure>>,
     /// The leg bridged to, by its place.
     pub(super) peer: Option<u32>,
+    /// What it hears of that leg, where the two speak different codecs.
+    pub(super) translation: Option<Box<Translation>>,
+    /// The mix that it is in, by its place. Never beside a peer.
+    pub(super) mix: Option<u32>,
+    /// The other side's telephone event that is being said again under another clock.
+    pub(super) repeated_event: Option<RepeatedEvent>,
     pub(super) incoming: Option<Incoming>,
     /// Counts the peer's streams.
     pub(super) epoch: u32,
@@ -114,6 +125,16 @@ pub(super) struct Leg {
     pub(super) handover: Handover,
 }
 
+/// A telephone event of another leg's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RepeatedEvent {
+    /// Whose, and when it began there.
+    pub(super) feed: Feed,
+    pub(super) theirs: u32,
+    /// When it began here.
+    pub(super) ours: u32,
+}
+
 /// What is counted and kept when the peer's stream changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
@@ -126,6 +147,8 @@ pub(super) struct Counted {
     pub(super) heard: Heard,
     pub(super) round_trip_ms: Option<f32>,
     pub(super) peer_loss: Option<f32>,
+    pub(super) concealed: u64,
+    pub(super) too_late: u64,
 }
 
 impl Leg {
@@ -141,6 +164,9 @@ impl Leg {
             agreed: None,
             secure: None,
             peer: None,
+            translation: None,
+            mix: None,
+            repeated_event: None,
             incoming: None,
             epoch: 0,
             // Sequence numbers start in the lower half, as RFC 3711 §3.3.1 advises.
@@ -164,9 +190,20 @@ impl Leg {
         }
     }
 
-    /// Whether the leg sends by the wheel: prompts, keys, or silence while it is alone.
+    /// Whether the leg sends by the wheel: prompts, keys, what is translated, or silence while it is alone.
     pub(super) fn wants_ticks(&self) -> bool {
-        self.agreed.is_some() && (self.peer.is_none() || self.is_busy())
+        let is_alone = self.peer.is_none() && self.mix.is_none();
+        self.agreed.is_some() && (is_alone || self.is_busy() || self.translation.is_some())
+    }
+
+    /// Lets nothing be translated any more; what was made up counts on.
+    pub(super) fn end_translation(&mut self) {
+        self.repeated_event = None;
+        if let Some(translation) = self.translation.take() {
+            let super::ear::Counted { concealed, late, .. } = translation.counted();
+            self.counted.concealed = self.counted.concealed.saturating_add(concealed);
+            self.counted.too_late = self.counted.too_late.saturating_add(late);
+        }
     }
 
     /// Whether prompts or keys keep the bridged voice out.
@@ -185,7 +222,11 @@ impl Leg {
                 }
             }
             Item::Block { block, .. } if block.ssrc == self.outgoing.ssrc() => {
-                self.counted.peer_loss = Some(f32::from(block.fraction_lost) / 256.0);
+                let share = f32::from(block.fraction_lost) / 256.0;
+                self.counted.peer_loss = Some(share);
+                if let Some(translation) = &mut self.translation {
+                    translation.peer_loses(share);
+                }
                 self.counted.round_trip_ms = round_trip_ms(now, &block).or(self.counted.round_trip_ms);
             }
             Item::Block { .. } | Item::Bye { .. } => {}
@@ -202,6 +243,8 @@ impl Leg {
         let counted = &self.counted;
         let (packets_out, octets_out) = self.outgoing.sent();
         let incoming = self.incoming.as_ref();
+        let translated =
+            self.translation.as_ref().map(|translation| translation.counted()).unwrap_or_default();
         let lost = incoming.map_or(0, |incoming| u64::from(incoming.lost().unsigned_abs()));
         LegStats {
             packets_in: counted.packets_in,
@@ -211,8 +254,8 @@ impl Leg {
             lost: counted.heard.lost.saturating_add(lost),
             late: counted.heard.late,
             duplicate: counted.heard.duplicate,
-            jitter_ms: incoming.map_or(0.0, |incoming| units_ms(incoming.jitter())),
-            jitter_ms_max: units_ms(counted.heard.jitter_max),
+            jitter_ms: incoming.map_or(0.0, |incoming| incoming.jitter_us() as f32 / 1_000.0),
+            jitter_ms_max: counted.heard.jitter_us_max as f32 / 1_000.0,
             round_trip_ms: counted.round_trip_ms,
             peer_loss: counted.peer_loss,
             strangers: counted.strangers,
@@ -220,10 +263,8 @@ impl Leg {
             digits_in: counted.digits_in,
             digits_out: counted.digits_out,
             gaps: counted.heard.gaps,
+            concealed: counted.concealed.saturating_add(translated.concealed),
+            too_late: counted.too_late.saturating_add(translated.late),
         }
     }
-}
-
-fn units_ms(units: u32) -> f32 {
-    units as f32 * 1_000.0 / RTP_CLOCK_HZ as f32
 }

@@ -6,8 +6,12 @@
 
 mod command;
 mod control;
+mod ear;
 mod incoming;
+mod jitter;
 mod leg;
+mod mix;
+mod mouth;
 mod offload;
 mod outgoing;
 mod player;
@@ -17,17 +21,20 @@ mod secure;
 mod source;
 mod stats;
 mod tick;
+mod translation;
 mod wheel;
 
 use core::net::SocketAddr;
 use std::collections::VecDeque;
 
-use base::{Instant, LegKey, Rng, Seed, SeededMap};
+use base::{Instant, LegKey, MixKey, Rng, Seed, SeededMap};
 
 use leg::Leg;
+use mix::Mix;
 use wheel::Wheel;
 
-pub use command::{BindFailure, Command, Event};
+pub use command::{Audience, BindFailure, Command, Event};
+pub use mix::{MIX_LEGS_MAX, SPEAKERS_MAX};
 pub use offload::{Answer, Carried, Flow, Offload, Pair, Position};
 pub use recorder::RECORDING_MAX;
 pub use source::PORT_PROBATION;
@@ -102,6 +109,9 @@ pub struct Relay {
     free: Vec<u32>,
     by_key: SeededMap<LegKey, Slot>,
     wheel: Wheel,
+    /// Legs that hear each other.
+    mixes: Vec<Option<Mix>>,
+    by_mix: SeededMap<MixKey, u32>,
     /// Legs whose peer holds a key down, for the end that may never come.
     keys_open: Vec<Slot>,
     /// Legs being recorded, and the bytes that their recordings may take.
@@ -130,10 +140,12 @@ impl Relay {
         Relay {
             config,
             by_key: SeededMap::with_hasher(rng.next_seed()),
+            by_mix: SeededMap::with_hasher(rng.next_seed()),
             rng,
             places: Vec::new(),
             free: Vec::new(),
             wheel: Wheel::new(),
+            mixes: Vec::new(),
             keys_open: Vec::new(),
             recording: Vec::new(),
             recording_bytes: 0,

@@ -242,6 +242,7 @@ impl Relay {
             Command::SetRemote { leg, .. }
             | Command::Secure { leg, .. }
             | Command::Unbridge { leg }
+            | Command::Join { leg, .. }
             | Command::Play { leg, .. }
             | Command::Music { leg, .. }
             | Command::SendDigits { leg, .. }
@@ -249,6 +250,7 @@ impl Relay {
             | Command::RemoveLeg { leg } => (*leg, None),
             // Nothing of theirs is going on while the bridge is below; and `Report` waits by itself.
             Command::AddLeg { .. }
+            | Command::Leave { .. }
             | Command::Stop { .. }
             | Command::StopRecord { .. }
             | Command::Report { .. } => return self.ending > 0,
@@ -395,7 +397,8 @@ impl Leg {
         heard.late = heard.late.saturating_add(news.late);
         heard.duplicate = heard.duplicate.saturating_add(news.duplicates);
         heard.gaps = heard.gaps.saturating_add(news.gaps);
-        heard.jitter_max = heard.jitter_max.max(news.position.jitter_16_max >> 4);
+        let jitter_us = (news.position.jitter_16_max >> 4).saturating_mul(125);
+        heard.jitter_us_max = heard.jitter_us_max.max(jitter_us);
         counters.stale = counters.stale.saturating_add(news.duplicates);
         if news.packets == 0 {
             return None;
@@ -418,7 +421,9 @@ impl Leg {
     /// Where voice goes and what it is called there, if the kernel may send it.
     fn listens(&self, codec: Codec) -> Option<(SocketAddr, u8)> {
         let agreed = self.agreed.as_ref()?;
-        let is_same = conversion(codec, agreed.codec) == Conversion::Same;
+        // `Position` counts jitter in units of 8 kHz.
+        let is_same = conversion(codec, agreed.codec) == Conversion::Same
+            && codec.info().clock_hz == crate::dtmf::CLOCK_HZ;
         is_same.then_some((agreed.voice_to()?, agreed.payload_type))
     }
 }

@@ -9,8 +9,8 @@ use crate::rtp::Header;
 
 /// Numbers back that are still the same source's.
 const LATE_MAX: u16 = 1_000;
-/// Two seconds in timestamp units: a source that is off by more began to count elsewhere.
-const JUMP: u32 = 16_000;
+/// A source that is off by more began to count elsewhere.
+const JUMP_SECONDS: u32 = 2;
 
 /// Who feeds the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Shifts {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outgoing {
     ssrc: u32,
+    /// Timestamp units per second.
+    clock_hz: u32,
     /// Of the next packet of our own.
     sequence: u16,
     /// The timestamp at [`Instant::ZERO`].
@@ -59,6 +61,7 @@ impl Outgoing {
     pub(super) const fn new(ssrc: u32, sequence: u16, base: u32) -> Self {
         Outgoing {
             ssrc,
+            clock_hz: crate::dtmf::CLOCK_HZ,
             sequence,
             base,
             reached: base,
@@ -73,19 +76,48 @@ impl Outgoing {
         }
     }
 
-    /// Our own packet of `units` at `at`, an instant of the leg's 20 ms grid.
-    pub(super) fn local(&mut self, at: Instant, kind: u32, payload_type: u8, units: usize) -> Header {
+    /// Counts in units of another codec from now on: the stream goes on where it is.
+    pub(super) fn set_clock(&mut self, now: Instant, clock_hz: u32) {
+        if self.clock_hz == clock_hz {
+            return;
+        }
+        let here = self.newest.map_or(self.reached, |(at, newest)| newest.wrapping_add(self.since(now, at)));
+        self.clock_hz = clock_hz;
+        self.base = here.wrapping_sub(arrival(now, clock_hz));
+        self.reached = here;
+        self.newest = None;
+        self.feed = Feed::Nobody;
+    }
+
+    /// Timestamp units from `at` to `now`.
+    fn since(&self, now: Instant, at: Instant) -> u32 {
+        arrival(now, self.clock_hz).wrapping_sub(arrival(at, self.clock_hz))
+    }
+
+    /// Our own packet of `units` and `octets` at `at`, an instant of the leg's 20 ms grid.
+    pub(super) fn local(
+        &mut self,
+        at: Instant,
+        kind: u32,
+        payload_type: u8,
+        units: u32,
+        octets: usize,
+    ) -> Header {
         let timestamp = self.local_timestamp(at);
         let marker = self.feed != Feed::Local(kind);
         self.feed = Feed::Local(kind);
         self.newest = Some((at, timestamp));
-        self.next(marker, payload_type, timestamp, units)
+        let header = self.header(marker, payload_type, self.sequence, timestamp);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.reach(timestamp, units);
+        self.count(octets);
+        header
     }
 
     /// Now in our stream, for a packet of our own. Where a peer's clock ran ahead of ours while he fed,
     /// the stream goes on where his ended, never back.
     pub(super) fn local_timestamp(&self, at: Instant) -> u32 {
-        let timestamp = self.base.wrapping_add(arrival(at));
+        let timestamp = self.base.wrapping_add(arrival(at, self.clock_hz));
         let is_behind = self.packets > 0 && is_ahead(self.reached.wrapping_sub(timestamp));
         if is_behind { self.reached } else { timestamp }
     }
@@ -100,21 +132,15 @@ impl Outgoing {
         header
     }
 
-    fn next(&mut self, marker: bool, payload_type: u8, timestamp: u32, units: usize) -> Header {
-        let header = self.header(marker, payload_type, self.sequence, timestamp);
-        self.sequence = self.sequence.wrapping_add(1);
-        self.reach(timestamp, units);
-        self.count(units);
-        header
-    }
-
-    /// A peer's packet. `None`: it is from before this source began and came too late.
+    /// A peer's packet of `octets`, and of so many units if it is voice. `None`: it is from before this source
+    /// began and came too late.
     pub(super) fn relayed(
         &mut self,
         now: Instant,
         feed: Feed,
         from: &Header,
-        voice: Option<usize>,
+        voice: Option<u32>,
+        octets: usize,
     ) -> Option<Header> {
         let mut marker = from.marker;
         if self.feed != feed {
@@ -139,7 +165,7 @@ impl Outgoing {
                 self.reach(timestamp, units);
             }
         }
-        self.count(voice.unwrap_or(crate::dtmf::EVENT_BYTES));
+        self.count(octets);
         Some(self.header(marker, 0, sequence, timestamp))
     }
 
@@ -182,7 +208,7 @@ impl Outgoing {
             let timestamp = position.timestamp.wrapping_add(self.timestamp_shift);
             self.advance(sequence);
             self.newest = Some((position.last, timestamp));
-            self.reach(timestamp, usize::from(position.octets));
+            self.reach(timestamp, u32::from(position.octets));
         }
     }
 
@@ -197,8 +223,8 @@ impl Outgoing {
     /// Lets a peer's timestamp stand for now in our stream.
     fn anchor(&mut self, now: Instant, timestamp: u32) {
         let here = match self.newest {
-            Some((at, newest)) => newest.wrapping_add(arrival(now).wrapping_sub(arrival(at))),
-            None => self.base.wrapping_add(arrival(now)),
+            Some((at, newest)) => newest.wrapping_add(self.since(now, at)),
+            None => self.base.wrapping_add(arrival(now, self.clock_hz)),
         };
         let short = self.reached.wrapping_sub(here);
         let here = if self.packets > 0 && is_ahead(short) { self.reached } else { here };
@@ -208,13 +234,13 @@ impl Outgoing {
     /// Whether the source's timestamp left the course that time gives it.
     fn is_elsewhere(&self, now: Instant, timestamp: u32) -> bool {
         let Some((at, newest)) = self.newest else { return false };
-        let expected = newest.wrapping_add(arrival(now).wrapping_sub(arrival(at)));
+        let expected = newest.wrapping_add(self.since(now, at));
         let off = timestamp.wrapping_add(self.timestamp_shift).wrapping_sub(expected);
-        off.min(off.wrapping_neg()) > JUMP
+        off.min(off.wrapping_neg()) > self.clock_hz.saturating_mul(JUMP_SECONDS)
     }
 
-    fn reach(&mut self, timestamp: u32, units: usize) {
-        let end = timestamp.wrapping_add(u32::try_from(units).unwrap_or(0));
+    fn reach(&mut self, timestamp: u32, units: u32) {
+        let end = timestamp.wrapping_add(units);
         if self.packets == 0 || is_ahead(end.wrapping_sub(self.reached)) {
             self.reached = end;
         }
@@ -246,7 +272,7 @@ impl Outgoing {
         }
         self.reported = self.packets;
         let (at, newest) = self.newest?;
-        Some(newest.wrapping_add(arrival(now).wrapping_sub(arrival(at))))
+        Some(newest.wrapping_add(self.since(now, at)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::FRAME_BYTES;
+use crate::codec::{FRAME_BYTES, FRAME_BYTES_MAX};
 use crate::{Codec, Prompt};
 
 /// What plays now.
@@ -32,17 +32,10 @@ pub(super) struct Player {
     started: u32,
 }
 
-/// 20 ms to send.
-pub(super) enum Frame<'a> {
-    /// As it lies in a prompt.
-    Slice(&'a [u8]),
-    /// Put together in the scratch frame, because a prompt ended in it.
-    Scratch,
-}
-
-/// A frame, and the token of the `Play` that ended with it.
+/// 20 ms to send, and the token of the `Play` that ended with it.
 pub(super) struct Played<'a> {
-    pub(super) frame: Frame<'a>,
+    /// As it lies in a prompt; or put together in the scratch frame, because a prompt ended in it.
+    pub(super) frame: &'a [u8],
     pub(super) done: Option<u64>,
 }
 
@@ -92,14 +85,22 @@ impl Player {
 
     /// The next 20 ms in `codec`; `None` if nothing plays.
     #[inline]
-    pub(super) fn next(&mut self, codec: Codec, scratch: &mut [u8; FRAME_BYTES]) -> Option<Played<'_>> {
+    pub(super) fn next<'a>(
+        &'a mut self,
+        codec: Codec,
+        scratch: &'a mut [u8; FRAME_BYTES_MAX],
+    ) -> Option<Played<'a>> {
+        if codec.info().bytes_per_ms.is_none() {
+            return self.next_packet(codec, scratch);
+        }
+        let (scratch, _) = scratch.split_first_chunk_mut::<FRAME_BYTES>()?;
         if let Now::Prompts { token, prompts, index, offset } = &mut self.now
             && is_last_frame(prompts, *index, *offset)
         {
             let done = Some(*token);
             fill(prompts, index, offset, codec, scratch);
             self.stop();
-            return Some(Played { frame: Frame::Scratch, done });
+            return Some(Played { frame: scratch, done });
         }
         let frame = match &mut self.now {
             Now::Nothing => return None,
@@ -107,6 +108,39 @@ impl Player {
             Now::Music { music, offset } => loop_of(music, offset, codec, scratch),
         };
         Some(Played { frame, done: None })
+    }
+
+    /// The same in a codec whose packets are whole: each prompt ends with its last packet.
+    fn next_packet<'a>(
+        &'a mut self,
+        codec: Codec,
+        scratch: &'a mut [u8; FRAME_BYTES_MAX],
+    ) -> Option<Played<'a>> {
+        let silence = codec.info().silence;
+        if let Now::Prompts { token, prompts, index, offset } = &mut self.now {
+            while prompts.get(*index).is_some_and(|prompt| *offset >= prompt.bytes()) {
+                *index = index.saturating_add(1);
+                *offset = 0;
+            }
+            if is_last_frame(prompts, *index, *offset) {
+                let (token, prompt) = (*token, prompts.get(*index));
+                let last = prompt.and_then(|prompt| prompt.packet(codec, *offset / FRAME_BYTES));
+                let last = last.unwrap_or(silence);
+                let (frame, _) = scratch.split_at_mut_checked(last.len())?;
+                frame.copy_from_slice(last);
+                self.stop();
+                return Some(Played { frame, done: Some(token) });
+            }
+        }
+        let (prompt, offset, is_music) = match &mut self.now {
+            Now::Nothing => return None,
+            Now::Music { music, offset } => (&**music, offset, true),
+            Now::Prompts { prompts, index, offset, .. } => (&**prompts.get(*index)?, offset, false),
+        };
+        let frame = *offset / FRAME_BYTES;
+        let then = frame.saturating_add(1).saturating_mul(FRAME_BYTES);
+        *offset = if is_music && then >= prompt.bytes() { 0 } else { then };
+        Some(Played { frame: prompt.packet(codec, frame).unwrap_or(silence), done: None })
     }
 }
 
@@ -128,16 +162,16 @@ fn next_of<'a>(
     index: &mut usize,
     offset: &mut usize,
     codec: Codec,
-    scratch: &mut [u8; FRAME_BYTES],
-) -> Option<Frame<'a>> {
+    scratch: &'a mut [u8; FRAME_BYTES],
+) -> Option<&'a [u8]> {
     let audio = prompts.get(*index)?.audio(codec);
     let end = offset.saturating_add(FRAME_BYTES);
     if let Some(slice) = audio.get(*offset..end) {
         *offset = end;
-        return Some(Frame::Slice(slice));
+        return Some(slice);
     }
     fill(prompts, index, offset, codec, scratch);
-    Some(Frame::Scratch)
+    Some(scratch)
 }
 
 /// Puts a frame together across the ends of prompts, and silence after the last one.
@@ -148,7 +182,9 @@ fn fill(
     codec: Codec,
     scratch: &mut [u8; FRAME_BYTES],
 ) {
-    scratch.copy_from_slice(codec.info().silence);
+    for (place, silence) in scratch.iter_mut().zip(codec.info().silence) {
+        *place = *silence;
+    }
     let mut room = scratch.as_mut_slice();
     while let Some(prompt) = prompts.get(*index) {
         let rest = prompt.audio(codec).get(*offset..).unwrap_or_default();
@@ -170,13 +206,13 @@ fn loop_of<'a>(
     music: &'a Prompt,
     offset: &mut usize,
     codec: Codec,
-    scratch: &mut [u8; FRAME_BYTES],
-) -> Frame<'a> {
+    scratch: &'a mut [u8; FRAME_BYTES],
+) -> &'a [u8] {
     let audio = music.audio(codec);
     let end = offset.saturating_add(FRAME_BYTES);
     if let Some(slice) = audio.get(*offset..end) {
         *offset = end;
-        return Frame::Slice(slice);
+        return slice;
     }
     let length = audio.len().max(1);
     let from = audio.get(*offset..).unwrap_or_default().iter();
@@ -184,5 +220,5 @@ fn loop_of<'a>(
         *place = *byte;
     }
     *offset = end % length;
-    Frame::Scratch
+    scratch
 }

@@ -8,27 +8,38 @@ use base::Instant;
 
 use super::command::Event;
 use super::incoming::{Incoming, Verdict};
-use super::leg::{Leg, Payload};
+use super::leg::{Leg, Payload, RepeatedEvent};
 use super::outgoing::Feed;
 use super::recorder::Kept;
 use super::secure::{self, Secure, Wire};
 use super::source::Admission;
+use super::translation::Translation;
 use super::{Channel, Counters, Relay, Sink, Slot};
+use crate::Codec;
 use crate::codec::{Conversion, conversion};
 use crate::dtmf::Press;
 use crate::rtp::Header;
 use crate::srtp::Refused;
 use crate::{dtmf, rtcp, rtp};
 
+/// Who listens to a peer.
+#[derive(Clone, Copy)]
+enum Listener {
+    Leg(u32),
+    Mix(u32),
+}
+
 /// A packet that the peer really sent, for whoever listens to him.
 struct Passed {
-    to: u32,
+    to: Listener,
     feed: Feed,
+    /// His leg, and the clock of his events.
+    from: u32,
+    event_clock_hz: u32,
     header: Header,
     payload: Range<usize>,
     kind: Payload,
-    /// The next in order: the gap that it leaves can be closed.
-    is_next: bool,
+    verdict: Verdict,
     /// Others of his are carried below.
     is_carried: bool,
 }
@@ -61,12 +72,14 @@ impl Relay {
         if is_report {
             return self.receive_rtcp(now, slot, channel, from, packet);
         }
-        if let Some(passed) = self.admit(now, slot, from, packet) {
-            let (kind, is_carried) = (passed.kind, passed.is_carried);
-            self.pass(now, passed, packet, out);
-            if is_carried {
-                self.came_up(now, slot, kind);
-            }
+        let Some(passed) = self.admit(now, slot, from, packet) else { return };
+        let (kind, is_carried) = (passed.kind, passed.is_carried);
+        match passed.to {
+            Listener::Leg(to) => self.pass(now, to, passed, packet, out),
+            Listener::Mix(mix) => self.pass_to_mix(mix, &passed, packet),
+        }
+        if is_carried {
+            self.came_up(now, slot, kind);
         }
     }
 
@@ -119,13 +132,14 @@ impl Relay {
         }
         let is_carried = leg.handover.is_carried();
         let feed = Feed::Peer { leg: slot.index, generation: slot.generation, epoch: leg.epoch };
-        let to = leg.peer.filter(|_| known.receives);
+        let event_clock_hz = leg.agreed.as_ref().map_or(dtmf::CLOCK_HZ, |agreed| agreed.dtmf_clock_hz);
+        let to = leg.peer.map(Listener::Leg).or(leg.mix.map(Listener::Mix)).filter(|_| known.receives);
         if told.flowing || known.locked || told.recorded_all || known.kind == Payload::Dtmf {
             self.tell(slot, told);
         }
         let Known { header, payload, kind, .. } = known;
-        let is_next = verdict == Verdict::Next;
-        to.map(|to| Passed { to, feed, header, payload, kind, is_next, is_carried })
+        let from = slot.index;
+        to.map(|to| Passed { to, feed, from, event_clock_hz, header, payload, kind, verdict, is_carried })
     }
 
     #[cold]
@@ -153,57 +167,84 @@ impl Relay {
 
     /// Sends the peer's packet on, in the listener's stream.
     #[inline]
-    fn pass(&mut self, now: Instant, passed: Passed, packet: &mut [u8], out: &mut impl Sink) {
-        let Passed { to, feed, header, payload, kind, is_next, is_carried: _ } = passed;
+    fn pass(&mut self, now: Instant, to: u32, passed: Passed, packet: &mut [u8], out: &mut impl Sink) {
         let counters = &mut self.counters;
         let Some(place) = self.places.get_mut(to as usize) else { return };
         let slot = Slot { index: to, generation: place.generation };
         let Some(leg) = &mut place.leg else { return };
         if leg.is_busy() {
-            return;
+            return leg.hear_nothing();
         }
         let Some(agreed) = &leg.agreed else { return };
         let Some(address) = agreed.voice_to() else {
             // A listener on hold: what he is not sent must not be missing afterwards.
-            if is_next {
-                leg.outgoing.absorbed(feed, header.sequence);
+            if passed.verdict == Verdict::Next {
+                leg.outgoing.absorbed(passed.feed, passed.header.sequence);
             }
             return;
         };
-        let Some(payload) = packet.get_mut(payload) else { return };
-        let payload_type = match kind {
-            Payload::Voice(codec) => match conversion(codec, agreed.codec) {
-                Conversion::Same => Some(agreed.payload_type),
-                Conversion::Table(table) => {
-                    for byte in payload.iter_mut() {
-                        // A table of 256 holds every byte.
-                        *byte = table.get(usize::from(*byte)).copied().unwrap_or_default();
+        let wire = Wire { slot, channel: Channel::Rtp, to: address };
+        let Some(payload) = packet.get_mut(passed.payload.clone()) else { return };
+        let (payload_type, voice) = match passed.kind {
+            Payload::Voice(codec) => {
+                match conversion(codec, agreed.codec) {
+                    Conversion::Same => {}
+                    Conversion::Table(table) => {
+                        for byte in payload.iter_mut() {
+                            // A table of 256 holds every byte.
+                            *byte = table.get(usize::from(*byte)).copied().unwrap_or_default();
+                        }
                     }
-                    Some(agreed.payload_type)
+                    Conversion::Decode => {
+                        if leg.translate(&passed, codec, payload) {
+                            self.settle_ticks(to);
+                        }
+                        return;
+                    }
                 }
-                Conversion::Impossible => {
-                    counters.untranslatable = counters.untranslatable.saturating_add(1);
-                    return;
+                (Some(agreed.payload_type), Some(codec.units(payload)))
+            }
+            Payload::Dtmf if leg.repeats_events(passed.event_clock_hz) => {
+                if let Some(sent) = leg.repeat_event(now, &passed, payload, wire, out) {
+                    counters.sent(sent);
                 }
-            },
-            Payload::Dtmf => agreed.dtmf_payload_type,
-            Payload::Unknown => None,
+                return;
+            }
+            Payload::Dtmf => (agreed.dtmf_payload_type, None),
+            Payload::Unknown => (None, None),
         };
+        let Passed { feed, header, verdict, .. } = passed;
         let Some(payload_type) = payload_type else {
             // A listener who takes no events: `call` heard the key and can tell him otherwise.
-            if is_next {
+            if verdict == Verdict::Next {
                 leg.outgoing.absorbed(feed, header.sequence);
             }
             return;
         };
-        let voice = if kind == Payload::Dtmf { None } else { Some(payload.len()) };
-        let Some(mut header) = leg.outgoing.relayed(now, feed, &header, voice) else {
+        let Some(mut header) = leg.outgoing.relayed(now, feed, &header, voice, payload.len()) else {
             counters.stale = counters.stale.saturating_add(1);
             return;
         };
         header.payload_type = payload_type;
-        let wire = Wire { slot, channel: Channel::Rtp, to: address };
         counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
+        if leg.translation.is_some() && voice.is_some() {
+            // The peer changed to a codec that needs no translation.
+            leg.end_translation();
+            self.settle_ticks(to);
+        }
+    }
+
+    /// Hands the peer's packet to the mix that he is in.
+    fn pass_to_mix(&mut self, mix: u32, passed: &Passed, packet: &[u8]) {
+        let Some(Some(mix)) = self.mixes.get_mut(mix as usize) else { return };
+        match passed.kind {
+            Payload::Voice(codec) => {
+                let payload = packet.get(passed.payload.clone()).unwrap_or_default();
+                mix.packet(passed.from, passed.feed, &passed.header, codec, payload);
+            }
+            Payload::Dtmf => mix.hush(passed.from),
+            Payload::Unknown => {}
+        }
     }
 
     fn receive_rtcp(
@@ -268,6 +309,59 @@ fn open<'a>(
 }
 
 impl Leg {
+    /// Prompts or keys are sent instead of the other side's voice.
+    fn hear_nothing(&mut self) {
+        if let Some(translation) = &mut self.translation {
+            translation.forget();
+        }
+    }
+
+    /// Lets a packet of the other side's be heard in this side's codec; true if that has just begun.
+    fn translate(&mut self, passed: &Passed, codec: Codec, payload: &[u8]) -> bool {
+        let Some(agreed) = &self.agreed else { return false };
+        let begins = self.translation.is_none();
+        let fresh = || Box::new(Translation::new(passed.feed, codec, payload.len(), agreed));
+        let translation = self.translation.get_or_insert_with(fresh);
+        translation.packet(passed.feed, &passed.header, codec, payload, agreed.codec);
+        begins
+    }
+
+    /// Whether the other side's events cannot be passed on packet by packet: between clocks, and where our
+    /// voice is not his packets.
+    fn repeats_events(&self, clock_hz: u32) -> bool {
+        self.translation.is_some()
+            || self.agreed.as_ref().is_some_and(|agreed| {
+                agreed.dtmf_clock_hz != clock_hz || agreed.codec.info().clock_hz != clock_hz
+            })
+    }
+
+    /// Says an event of the other side's again, in this side's clock. `None`: nothing was to be sent.
+    fn repeat_event(
+        &mut self,
+        now: Instant,
+        passed: &Passed,
+        payload: &[u8],
+        wire: Wire,
+        out: &mut impl Sink,
+    ) -> Option<bool> {
+        let agreed = self.agreed.as_ref()?;
+        let payload_type = agreed.dtmf_payload_type?;
+        if let Some(translation) = &mut self.translation {
+            translation.hush(now);
+        }
+        if passed.verdict == Verdict::Late {
+            // Later packets of the event said all of it, and more.
+            return None;
+        }
+        let payload = dtmf::rescale(payload, passed.event_clock_hz, agreed.dtmf_clock_hz)?;
+        let (feed, theirs) = (passed.feed, passed.header.timestamp);
+        let known = self.repeated_event.filter(|event| event.feed == feed && event.theirs == theirs);
+        let ours = known.map_or_else(|| self.outgoing.local_timestamp(now), |event| event.ours);
+        self.repeated_event = Some(RepeatedEvent { feed, theirs, ours });
+        let header = self.outgoing.event(known.is_none(), payload_type, ours, payload.len());
+        Some(secure::send(&mut self.secure, wire, &rtp::write(&header), &payload, out))
+    }
+
     /// Whose packet is it? The address first: a stranger costs no more than the comparison.
     #[inline]
     fn identify(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Result<Known, Dropped> {
@@ -297,12 +391,15 @@ impl Leg {
     fn hear(&mut self, now: Instant, known: &Known) -> Verdict {
         let Known { header, payload, kind, .. } = known;
         let heard = &mut self.counted.heard;
+        let clock_hz = match kind {
+            Payload::Voice(codec) => Some(codec.info().clock_hz),
+            Payload::Dtmf | Payload::Unknown => None,
+        };
+        let agreed = self.agreed.as_ref().map_or(dtmf::CLOCK_HZ, |agreed| agreed.codec.info().clock_hz);
         let verdict = match &mut self.incoming {
-            Some(incoming) if incoming.ssrc() == header.ssrc => {
-                incoming.packet(now, header, *kind != Payload::Dtmf, heard)
-            }
+            Some(incoming) if incoming.ssrc() == header.ssrc => incoming.packet(now, header, clock_hz, heard),
             other => {
-                if let Some(before) = other.replace(Incoming::new(now, header)) {
+                if let Some(before) = other.replace(Incoming::new(now, header, clock_hz.unwrap_or(agreed))) {
                     heard.lost = heard.lost.saturating_add(u64::from(before.lost().unsigned_abs()));
                 }
                 Verdict::Restart
@@ -312,7 +409,7 @@ impl Leg {
             Verdict::Stale => return verdict,
             Verdict::Restart => {
                 self.epoch = self.epoch.wrapping_add(1);
-                self.keys_in = dtmf::Receiver::default();
+                self.keys_in = self.keys_in.anew();
                 self.handover.disturbed(now);
             }
             Verdict::Next | Verdict::Ahead | Verdict::Late => {}

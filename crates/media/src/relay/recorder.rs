@@ -6,14 +6,18 @@ use core::time::Duration;
 use base::{Instant, Pii};
 
 use super::command::Event;
+use super::mouth::Mouth;
 use super::{Relay, Slot};
 use crate::Codec;
-use crate::codec::{Conversion, FRAME_MS, conversion};
+use crate::codec::opus::Parameters;
+use crate::codec::{Conversion, Decoder, FRAME_BYTES_MAX, FRAME_MS, PACKET_SAMPLES_MAX, conversion};
 
 /// The longest recording; a longer wish is cut to it.
 pub const RECORDING_MAX: Duration = Duration::from_secs(600);
-/// Bytes, and timestamp units, of a millisecond in every codec of the table.
+/// Bytes of a millisecond of a recording, whatever codec it is in. What comes in another kind of codec is
+/// recorded as A-law.
 const BYTES_PER_MS: u64 = 8;
+const BYTES_PER_S: u64 = 1_000 * BYTES_PER_MS;
 /// How far a stream's own time may be from the clock before it is placed anew: by then it paused without
 /// counting, or jumped.
 const SLACK: u64 = 1_000 * BYTES_PER_MS;
@@ -22,12 +26,13 @@ const SLACK: u64 = 1_000 * BYTES_PER_MS;
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     epoch: u32,
+    clock_hz: u32,
     timestamp: u32,
     offset: u64,
 }
 
 /// A recording that goes on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Recorder {
     token: u64,
     /// The codec of the first packet; later ones are converted to it.
@@ -38,6 +43,16 @@ pub(super) struct Recorder {
     started: Instant,
     ends_at: Instant,
     anchor: Option<Anchor>,
+    through: Option<Box<Through>>,
+}
+
+/// The way from what comes to what is recorded, through samples.
+#[derive(Debug)]
+struct Through {
+    from: Codec,
+    decoder: Box<dyn Decoder>,
+    mouth: Option<Box<Mouth>>,
+    samples: [i16; PACKET_SAMPLES_MAX],
 }
 
 /// What became of a packet.
@@ -47,7 +62,7 @@ pub(super) enum Kept {
     Yes,
     /// It is in as far as there was room: the recording is at its longest.
     Full,
-    /// Its codec cannot be converted to the recording's.
+    /// There is no memory for its decoder.
     Untranslatable,
 }
 
@@ -70,6 +85,7 @@ impl Recorder {
             started: now,
             ends_at: now + length_max,
             anchor: None,
+            through: None,
         })
     }
 
@@ -82,50 +98,78 @@ impl Recorder {
         codec: Codec,
         payload: &[u8],
     ) -> Kept {
-        let own = *self.codec.get_or_insert(codec);
-        let conversion = conversion(codec, own);
-        if conversion == Conversion::Impossible {
-            return Kept::Untranslatable;
+        let is_cut_anywhere = codec.info().bytes_per_ms.is_some();
+        let own = *self.codec.get_or_insert(if is_cut_anywhere { codec } else { Codec::Pcma });
+        let Some(place) = self.place(now, epoch, timestamp, codec.info().clock_hz) else { return Kept::Yes };
+        match conversion(codec, own) {
+            Conversion::Same => self.put(place, payload, own, |byte| byte),
+            Conversion::Table(table) => self.put(place, payload, own, |byte| {
+                // A table of 256 holds every byte.
+                table.get(usize::from(byte)).copied().unwrap_or_default()
+            }),
+            Conversion::Decode => self.put_decoded(place, payload, codec, own),
         }
-        let Some(place) = self.place(now, epoch, timestamp) else { return Kept::Yes };
+    }
+
+    /// Decodes a packet and puts it down in the recording's codec, 20 ms by 20 ms.
+    fn put_decoded(&mut self, place: usize, payload: &[u8], codec: Codec, own: Codec) -> Kept {
+        let rate = own.info().rate;
+        let mut through = self.through.take().filter(|through| through.from == codec).or_else(|| {
+            let decoder = (codec.info().decoder)(rate)?;
+            Some(Box::new(Through { from: codec, decoder, mouth: None, samples: [0; PACKET_SAMPLES_MAX] }))
+        });
+        let mut kept = Kept::Untranslatable;
+        if let Some(Through { decoder, mouth, samples, .. }) = through.as_deref_mut() {
+            let made = decoder.decode(payload, samples).unwrap_or(0);
+            let rate = decoder.rate();
+            let mut place = place;
+            kept = Kept::Yes;
+            for frame in samples.get(..made).unwrap_or_default().chunks(rate.frame()) {
+                let Some(mouth) = Mouth::of(mouth, own, Parameters::default(), rate) else {
+                    kept = Kept::Untranslatable;
+                    break;
+                };
+                let mut out = [0; FRAME_BYTES_MAX];
+                let coded = mouth.speak(frame, &mut out);
+                kept = self.put(place, coded, own, |byte| byte);
+                place = place.saturating_add(coded.len());
+            }
+        }
+        self.through = through;
+        kept
+    }
+
+    /// Puts bytes down at their place in time.
+    fn put(&mut self, place: usize, payload: &[u8], own: Codec, convert: impl Fn(u8) -> u8) -> Kept {
         let end = place.saturating_add(payload.len()).min(self.bytes_max);
         let mut audio = core::mem::take(&mut self.audio).into_inner();
         if audio.len() < end {
-            let [silence, ..] = *own.info().silence;
+            let silence = own.info().silence.first();
             // Within the capacity: nothing is allocated.
-            audio.resize(end, silence);
+            audio.resize(end, silence.copied().unwrap_or_default());
         }
         let kept = audio.get_mut(place..end).unwrap_or_default();
-        let (heard, _) = payload.split_at_checked(kept.len()).unwrap_or_default();
-        match conversion {
-            Conversion::Table(table) => {
-                for (kept, &byte) in kept.iter_mut().zip(heard) {
-                    // A table of 256 holds every byte.
-                    *kept = table.get(usize::from(byte)).copied().unwrap_or_default();
-                }
-            }
-            Conversion::Same | Conversion::Impossible => {
-                if heard.len() == kept.len() {
-                    kept.copy_from_slice(heard);
-                }
-            }
+        for (kept, &byte) in kept.iter_mut().zip(payload) {
+            *kept = convert(byte);
         }
         self.audio = Pii::new(audio);
         if end == self.bytes_max { Kept::Full } else { Kept::Yes }
     }
 
     /// Where a packet begins; `None` if that is before the recording did.
-    fn place(&mut self, now: Instant, epoch: u32, timestamp: u32) -> Option<usize> {
+    fn place(&mut self, now: Instant, epoch: u32, timestamp: u32, clock_hz: u32) -> Option<usize> {
         let clock = bytes(now - self.started);
         let by_stream = |anchor: Anchor| {
-            let step = timestamp.wrapping_sub(anchor.timestamp).cast_signed();
-            anchor.offset.checked_add_signed(i64::from(step))
+            let step = i64::from(timestamp.wrapping_sub(anchor.timestamp).cast_signed());
+            let bytes = step.checked_mul(BYTES_PER_S.cast_signed())?.checked_div(i64::from(clock_hz))?;
+            anchor.offset.checked_add_signed(bytes)
         };
-        let place = match self.anchor.filter(|anchor| anchor.epoch == epoch).map(by_stream) {
+        let same = |anchor: &Anchor| anchor.epoch == epoch && anchor.clock_hz == clock_hz;
+        let place = match self.anchor.filter(same).map(by_stream) {
             Some(place) if place.unwrap_or(0).abs_diff(clock) <= SLACK => place?,
             _ => {
                 let offset = clock.max(self.audio.reveal().len() as u64);
-                self.anchor = Some(Anchor { epoch, timestamp, offset });
+                self.anchor = Some(Anchor { epoch, clock_hz, timestamp, offset });
                 offset
             }
         };

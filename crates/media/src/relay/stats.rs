@@ -35,6 +35,11 @@ pub struct LegStats {
     pub digits_out: u64,
     /// Times the peer fell silent for more than 200 ms in between.
     pub gaps: u64,
+    /// Frames of 20 ms that were made up for the peer, because packets of the other side were missing. Only
+    /// where the two speak different codecs.
+    pub concealed: u64,
+    /// Packets of the other side that came too late for that.
+    pub too_late: u64,
 }
 
 /// One relay, since its start.
@@ -62,7 +67,7 @@ pub struct Counters {
     pub replayed: u64,
     /// Not sent: SRTP refused to protect it (its number or its key is used up).
     pub unprotected: u64,
-    /// Dropped: the listener's codec is another and we do not convert between the two.
+    /// Dropped: no memory for the decoder that a recording needs.
     pub untranslatable: u64,
     /// Dropped: duplicates, and packets from before a source change.
     pub stale: u64,
@@ -74,6 +79,8 @@ pub struct Counters {
     pub skipped_ticks: u64,
     /// Legs refused at the limit.
     pub legs_refused: u64,
+    /// Legs not let into a mix that was full.
+    pub mixes_full: u64,
     /// Commands about legs that are not there.
     pub commands_ignored: u64,
     /// Keys dropped at the limit of keys waiting to be sent, or because the peer takes none.

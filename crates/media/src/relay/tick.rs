@@ -4,11 +4,10 @@ use base::{Duration, Instant};
 
 use super::command::Event;
 use super::leg::{Agreed, Leg};
-use super::player::Frame;
 use super::secure::{self, Wire};
 use super::wheel::PHASES;
 use super::{Channel, Counters, Relay, Sink, Slot};
-use crate::codec::FRAME_BYTES;
+use crate::codec::FRAME_BYTES_MAX;
 use crate::dtmf::{Press, SenderTick};
 use crate::rtcp::{self, SenderInfo};
 use crate::rtp;
@@ -17,6 +16,8 @@ use crate::rtp;
 const ROUND_FRAMES: u64 = 50;
 /// The stream's source number of idle silence; players count from 1.
 const SILENCE: u32 = 0;
+/// And that of a translation.
+const TRANSLATED: u32 = u32::MAX;
 /// A tick later than this is counted.
 const LATE_MS: u64 = 20;
 
@@ -42,6 +43,7 @@ impl Relay {
                 self.counters.late_ticks = self.counters.late_ticks.saturating_add(1);
             }
             self.tick_list(ms, out);
+            self.tick_mixes(ms, out);
             if ms.is_multiple_of(PHASES as u64) {
                 self.keep_house(now, ms / PHASES as u64, out);
             }
@@ -51,7 +53,7 @@ impl Relay {
     /// All legs whose frame begins at `ms`.
     fn tick_list(&mut self, ms: u64, out: &mut impl Sink) {
         let at = Instant::from_millis(ms);
-        let mut scratch = [0; FRAME_BYTES];
+        let mut scratch = [0; FRAME_BYTES_MAX];
         let mut place = 0;
         while let Some(index) = self.wheel.due(ms, place) {
             let counters = &mut self.counters;
@@ -183,7 +185,7 @@ fn tick_leg(
     leg: &mut Leg,
     slot: Slot,
     at: Instant,
-    scratch: &mut [u8; FRAME_BYTES],
+    scratch: &mut [u8; FRAME_BYTES_MAX],
     counters: &mut Counters,
     out: &mut impl Sink,
 ) -> Ticked {
@@ -199,7 +201,7 @@ fn tick_leg(
             ticked.keys_done = true;
             return ticked;
         };
-        match leg.keys_out.tick(leg.outgoing.local_timestamp(at)) {
+        match leg.keys_out.tick(leg.outgoing.local_timestamp(at), agreed.dtmf_clock_hz) {
             SenderTick::Packet(packet) => {
                 leg.counted.digits_out = leg.counted.digits_out.saturating_add(u64::from(packet.marker));
                 if let Some(to) = to {
@@ -220,18 +222,41 @@ fn tick_leg(
         match leg.player.next(agreed.codec, scratch) {
             Some(played) => {
                 ticked.play_done = played.done;
-                payload = match played.frame {
-                    Frame::Slice(slice) => slice,
-                    Frame::Scratch => scratch,
-                };
+                payload = played.frame;
             }
+            None if leg.peer.is_some() => return translate(leg, slot, at, scratch, counters, out),
             None => kind = SILENCE,
         }
     }
     if let Some(to) = to {
-        let header = leg.outgoing.local(at, kind, agreed.payload_type, payload.len());
+        let units = agreed.codec.frame_units();
+        let header = leg.outgoing.local(at, kind, agreed.payload_type, units, payload.len());
         let wire = Wire { slot, channel: Channel::Rtp, to };
         counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
     }
     ticked
+}
+
+/// What the other side says, in this side's codec.
+fn translate(
+    leg: &mut Leg,
+    slot: Slot,
+    at: Instant,
+    scratch: &mut [u8; FRAME_BYTES_MAX],
+    counters: &mut Counters,
+    out: &mut impl Sink,
+) -> Ticked {
+    let (Some(agreed), Some(translation)) = (&leg.agreed, &mut leg.translation) else {
+        return Ticked::default();
+    };
+    let payload = translation.frame(at, agreed, scratch);
+    if let Some(to) = agreed.voice_to()
+        && !payload.is_empty()
+    {
+        let units = agreed.codec.frame_units();
+        let header = leg.outgoing.local(at, TRANSLATED, agreed.payload_type, units, payload.len());
+        let wire = Wire { slot, channel: Channel::Rtp, to };
+        counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
+    }
+    Ticked::default()
 }

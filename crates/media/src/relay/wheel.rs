@@ -11,12 +11,43 @@ pub(super) const PHASES: usize = FRAME_MS as usize;
 /// After a stall at most so much is caught up in one burst (5 packets a leg); the rest is skipped.
 const CATCH_UP_MS: u64 = 100;
 
-/// Which legs send when.
+/// Who sends when.
 #[derive(Clone, Debug)]
 pub(super) struct Wheel {
-    lists: [Vec<u32>; PHASES],
+    legs: Lists,
+    mixes: Lists,
     /// The last millisecond that was done.
     done_ms: u64,
+}
+
+/// One list per millisecond of the frame.
+#[derive(Clone, Debug)]
+struct Lists([Vec<u32>; PHASES]);
+
+impl Lists {
+    fn new() -> Self {
+        Lists(core::array::from_fn(|_| Vec::new()))
+    }
+
+    fn insert(&mut self, member: u32) -> u32 {
+        let Some(list) = self.0.get_mut(Wheel::phase(member)) else { return 0 };
+        list.push(member);
+        u32::try_from(list.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn remove(&mut self, member: u32, place: u32) -> Option<u32> {
+        let list = self.0.get_mut(Wheel::phase(member))?;
+        let place = place as usize;
+        if list.get(place) != Some(&member) {
+            return None;
+        }
+        list.swap_remove(place);
+        list.get(place).copied()
+    }
+
+    fn due(&self, ms: u64, place: usize) -> Option<u32> {
+        self.0.get((ms % PHASES as u64) as usize)?.get(place).copied()
+    }
 }
 
 /// How a turn of the wheel went.
@@ -32,7 +63,7 @@ pub(super) struct Turn {
 
 impl Wheel {
     pub(super) fn new() -> Self {
-        Wheel { lists: core::array::from_fn(|_| Vec::new()), done_ms: 0 }
+        Wheel { legs: Lists::new(), mixes: Lists::new(), done_ms: 0 }
     }
 
     /// A leg's place in the frame: neighbours are put far apart.
@@ -47,25 +78,32 @@ impl Wheel {
 
     /// Adds a leg; its place in its list.
     pub(super) fn insert(&mut self, leg: u32) -> u32 {
-        let Some(list) = self.lists.get_mut(Self::phase(leg)) else { return 0 };
-        list.push(leg);
-        u32::try_from(list.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        self.legs.insert(leg)
     }
 
     /// Takes the leg at `place` out; the leg that moved there, if one did.
     pub(super) fn remove(&mut self, leg: u32, place: u32) -> Option<u32> {
-        let list = self.lists.get_mut(Self::phase(leg))?;
-        let place = place as usize;
-        if list.get(place) != Some(&leg) {
-            return None;
-        }
-        list.swap_remove(place);
-        list.get(place).copied()
+        self.legs.remove(leg, place)
+    }
+
+    /// The same for mixes.
+    pub(super) fn insert_mix(&mut self, mix: u32) -> u32 {
+        self.mixes.insert(mix)
+    }
+
+    /// The same for mixes.
+    pub(super) fn remove_mix(&mut self, mix: u32, place: u32) -> Option<u32> {
+        self.mixes.remove(mix, place)
+    }
+
+    /// The mix at `place` of the list that is due at `ms`.
+    pub(super) fn due_mix(&self, ms: u64, place: usize) -> Option<u32> {
+        self.mixes.due(ms, place)
     }
 
     /// The leg at `place` of the list that is due at `ms`.
     pub(super) fn due(&self, ms: u64, place: usize) -> Option<u32> {
-        self.lists.get((ms % PHASES as u64) as usize)?.get(place).copied()
+        self.legs.due(ms, place)
     }
 
     /// The milliseconds to do by `now`; `None` if there are none.
@@ -86,7 +124,7 @@ impl Wheel {
         let phases = PHASES as u64;
         let due = |ahead: &u64| {
             let ms = self.done_ms.saturating_add(*ahead);
-            ms.is_multiple_of(phases) || self.due(ms, 0).is_some()
+            ms.is_multiple_of(phases) || self.due(ms, 0).is_some() || self.due_mix(ms, 0).is_some()
         };
         let ahead = (1..=phases).find(due).unwrap_or(phases);
         Instant::from_millis(self.done_ms.saturating_add(ahead))

@@ -12,6 +12,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::Codec;
+use crate::codec::opus::Parameters;
 
 pub use negotiate::{accept_answer, answer, offer, reoffer};
 pub use parse::parse;
@@ -25,8 +26,10 @@ pub const MEDIA_MAX: usize = 32;
 pub const ATTRIBUTES_MAX: usize = 256;
 /// Formats that one `m=` line may name.
 pub const FORMATS_MAX: usize = 64;
-/// Payload type of telephone-event in our offers (what most of the world uses).
+/// Payload type of telephone-event in our offers (what most of the world uses), and of that which has the
+/// clock of Opus.
 pub const DTMF_PAYLOAD_TYPE: u8 = 101;
+const DTMF_48K_PAYLOAD_TYPE: u8 = 110;
 
 /// A session description. What is of no use to us (times, bandwidths, keys) is not kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -201,6 +204,10 @@ pub struct Negotiated {
     pub dtmf_payload_type: Option<u8>,
     /// The payload type under which the peer sends telephone-event.
     pub dtmf_payload_type_in: Option<u8>,
+    /// Timestamp units per second of telephone-event, both ways.
+    pub dtmf_clock_hz: u32,
+    /// What the peer says about the codec that we send, if it is one about which there is something to say.
+    pub parameters: Parameters,
     /// Milliseconds per packet the peer asked for; 20 if he did not.
     pub ptime_ms: u16,
     /// Who may send, seen from us.

@@ -6,10 +6,13 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::parse::{decimal, host};
 use super::{
-    Attribute, Direction, Incompatible, LocalMedia, Media, Negotiated, Origin, Session, check_target,
+    Attribute, DTMF_48K_PAYLOAD_TYPE, Direction, Incompatible, LocalMedia, Media, Negotiated, Origin,
+    Session, check_target,
 };
 use crate::Codec;
-use crate::codec::RTP_CLOCK_HZ;
+use crate::codec::Info;
+use crate::codec::opus::{self, Parameters};
+use crate::dtmf;
 
 /// What peers without `a=ptime` send (RFC 3551 §4.2).
 const PTIME_MS: u16 = 20;
@@ -18,17 +21,37 @@ const PTIME_MS_MAX: u16 = 200;
 
 /// Our first offer in a dialog.
 pub fn offer(local: &LocalMedia) -> Session {
-    let codecs = local.codecs.iter().map(|&codec| (codec.info().payload_type, codec));
-    let media =
-        audio(local, "RTP/AVP", codecs, Some(local.dtmf_payload_type), local.direction, local.rtcp_mux);
-    session(local, vec![media])
+    offer_as(local, &[])
+}
+
+/// An offer whose numbers mean what they meant in `used` (RFC 3264 §8.3.2).
+fn offer_as(local: &LocalMedia, used: &[(u8, Format)]) -> Session {
+    let mut formats: Vec<(u8, Format)> = Vec::new();
+    let voices = local.codecs.iter().map(|&codec| (codec.info().payload_type, Format::Voice(codec)));
+    let opus_clock = Codec::Opus.info().clock_hz;
+    let wide = local.codecs.contains(&Codec::Opus);
+    let narrow = local.codecs.iter().any(|&codec| codec != Codec::Opus);
+    let events = [
+        (narrow || !wide, local.dtmf_payload_type, dtmf::CLOCK_HZ),
+        (wide, DTMF_48K_PAYLOAD_TYPE, opus_clock),
+    ];
+    let events = events.into_iter().filter(|(wanted, ..)| *wanted);
+    for (number, format) in voices.chain(events.map(|(_, number, clock)| (number, Format::Dtmf(clock)))) {
+        let known = used.iter().find(|(_, other)| *other == format).map(|&(number, _)| number);
+        let taken = |number: u8| used.iter().chain(&formats).any(|&(other, _)| other == number);
+        let free = || (96..128).rev().find(|&number| !taken(number));
+        let number = known.or_else(|| (!taken(number)).then_some(number)).or_else(free);
+        formats.extend(number.map(|number| (number, format)));
+    }
+    session(local, vec![audio(local, "RTP/AVP", &formats, local.direction, local.rtcp_mux)])
 }
 
 /// A later offer in a dialog where `last` is the last description *we* sent: it keeps the number
 /// and the order of the `m=` lines (RFC 3264 §8).
 pub fn reoffer(local: &LocalMedia, last: &Session) -> Session {
-    let mut fresh = offer(local);
-    let Some(place) = our_audio(last) else { return fresh };
+    let Some(place) = our_audio(last) else { return offer(local) };
+    let used = last.media.get(place).map(formats).unwrap_or_default();
+    let mut fresh = offer_as(local, &used);
     let Some(ours) = fresh.media.pop() else { return fresh };
     let mut ours = Some(ours);
     fresh.media = last
@@ -66,14 +89,11 @@ pub fn answer(local: &LocalMedia, offer: &Session) -> Result<(Session, Negotiate
         if index != place {
             return refused(media);
         }
-        audio(
-            local,
-            &media.protocol,
-            negotiated.accepted.iter().copied(),
-            negotiated.dtmf_payload_type_in,
-            negotiated.direction,
-            negotiated.rtcp_mux,
-        )
+        let voices = negotiated.accepted.iter().map(|&(number, codec)| (number, Format::Voice(codec)));
+        let events = Format::Dtmf(negotiated.dtmf_clock_hz);
+        let events = negotiated.dtmf_payload_type_in.map(|number| (number, events));
+        let formats: Vec<_> = voices.chain(events).collect();
+        audio(local, &media.protocol, &formats, negotiated.direction, negotiated.rtcp_mux)
     };
     let media = offer.media.iter().enumerate().map(line).collect();
     Ok((session(local, media), negotiated))
@@ -101,8 +121,11 @@ pub fn accept_answer(
     });
     // We send under the answer's numbers and are sent to under the offer's (RFC 3264 §7, §6.1).
     let (payload_type, codec) = spoken.clone().next().ok_or(Incompatible::NoCommonCodec)?;
-    let accepted = spoken.map(|(_, codec)| (codec.info().payload_type, codec)).collect();
-    let dtmf = dtmf(&formats);
+    let offered = self::formats(ours);
+    let number_of = |format: Format| offered.iter().find(|(_, other)| *other == format).map(|&(n, _)| n);
+    let accepted: Vec<_> =
+        spoken.filter_map(|(_, codec)| Some((number_of(Format::Voice(codec))?, codec))).collect();
+    let (dtmf, dtmf_clock_hz) = dtmf(&formats, codec);
     let muxed = flag(&media.attributes, "rtcp-mux") && flag(&ours.attributes, "rtcp-mux");
     let peer = Peer::read(local, answer, media, muxed)?;
     Ok(Negotiated {
@@ -112,7 +135,9 @@ pub fn accept_answer(
         payload_type,
         accepted,
         dtmf_payload_type: dtmf,
-        dtmf_payload_type_in: dtmf.map(|_| local.dtmf_payload_type),
+        dtmf_payload_type_in: dtmf.and_then(|_| number_of(Format::Dtmf(dtmf_clock_hz))),
+        dtmf_clock_hz,
+        parameters: parameters(media, payload_type),
         ptime_ms: peer.ptime_ms,
         direction: peer.direction.and(local.direction),
         rtcp_mux: muxed,
@@ -128,7 +153,7 @@ fn answer_media(local: &LocalMedia, offer: &Session, media: &Media) -> Result<Ne
     };
     let (payload_type, codec) =
         local.codecs.iter().find_map(|&codec| offered(codec)).ok_or(Incompatible::NoCommonCodec)?;
-    let dtmf = dtmf(&formats);
+    let (dtmf, dtmf_clock_hz) = dtmf(&formats, codec);
     let muxed = flag(&media.attributes, "rtcp-mux");
     let peer = Peer::read(local, offer, media, muxed)?;
     Ok(Negotiated {
@@ -139,6 +164,8 @@ fn answer_media(local: &LocalMedia, offer: &Session, media: &Media) -> Result<Ne
         accepted: vec![(payload_type, codec)],
         dtmf_payload_type: dtmf,
         dtmf_payload_type_in: dtmf,
+        dtmf_clock_hz,
+        parameters: parameters(media, payload_type),
         ptime_ms: peer.ptime_ms,
         direction: peer.direction.and(local.direction),
         rtcp_mux: muxed,
@@ -210,7 +237,8 @@ fn rtcp_port(media: &Media, address: IpAddr, muxed: bool) -> u16 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Format {
     Voice(Codec),
-    Dtmf,
+    /// Of this clock.
+    Dtmf(u32),
 }
 
 /// The formats that we understand, in the peer's order.
@@ -236,17 +264,38 @@ fn formats(media: &Media) -> Vec<(u8, Format)> {
 fn encoding_format(encoding: &str) -> Option<Format> {
     let mut parts = encoding.split('/');
     let (name, clock_hz) = (parts.next()?, decimal(parts.next()?.as_bytes())?);
-    if parts.next().is_some_and(|channels| channels != "1") {
-        return None;
-    }
+    let channels: u8 = parts.next().map_or(Some(1), |channels| decimal(channels.as_bytes()))?;
     if name.eq_ignore_ascii_case("telephone-event") {
-        return (clock_hz == RTP_CLOCK_HZ).then_some(Format::Dtmf);
+        let clocks = [dtmf::CLOCK_HZ, Codec::Opus.info().clock_hz];
+        return (channels == 1 && clocks.contains(&clock_hz)).then_some(Format::Dtmf(clock_hz));
     }
-    Codec::from_rtpmap(name, clock_hz).map(Format::Voice)
+    // Opus says 2 even for one (RFC 7587 §7); some forget it.
+    let codec = Codec::from_rtpmap(name, clock_hz)?;
+    (channels == 1 || channels == codec.info().channels).then_some(Format::Voice(codec))
 }
 
-fn dtmf(formats: &[(u8, Format)]) -> Option<u8> {
-    formats.iter().find(|(_, format)| *format == Format::Dtmf).map(|&(number, _)| number)
+/// The events that go with a codec: those of its clock (RFC 4733 §2.1), else any; and their clock.
+fn dtmf(formats: &[(u8, Format)], codec: Codec) -> (Option<u8>, u32) {
+    let mut events = formats.iter().filter_map(|&(number, format)| match format {
+        Format::Dtmf(clock_hz) => Some((number, clock_hz)),
+        Format::Voice(_) => None,
+    });
+    let own_hz = codec.info().clock_hz;
+    let own = events.clone().find(|&(_, clock_hz)| clock_hz == own_hz);
+    match own.or_else(|| events.find(|_| codec == Codec::Opus)) {
+        Some((number, clock_hz)) => (Some(number), clock_hz),
+        None => (None, own_hz),
+    }
+}
+
+/// What the peer says about a format.
+fn parameters(media: &Media, number: u8) -> Parameters {
+    let of = |attribute: &Attribute| {
+        let (of, text) = attribute.value.as_deref()?.split_once(' ')?;
+        (decimal(of.as_bytes()) == Some(number)).then(|| Parameters::parse(text))
+    };
+    let mut all = media.attributes.iter().filter(|attribute| attribute.name == "fmtp");
+    all.find_map(of).unwrap_or_default()
 }
 
 fn direction(attributes: &[Attribute]) -> Option<Direction> {
@@ -304,8 +353,7 @@ fn session(local: &LocalMedia, media: Vec<Media>) -> Session {
 fn audio(
     local: &LocalMedia,
     protocol: &str,
-    codecs: impl Iterator<Item = (u8, Codec)>,
-    dtmf: Option<u8>,
+    numbered: &[(u8, Format)],
     direction: Direction,
     rtcp_mux: bool,
 ) -> Media {
@@ -313,14 +361,22 @@ fn audio(
     let mut attributes = Vec::new();
     let mut add =
         |name: &str, value: Option<String>| attributes.push(Attribute { name: name.to_owned(), value });
-    for (number, codec) in codecs {
+    for (number, format) in numbered {
         formats.push(number.to_string());
-        add("rtpmap", Some(format!("{number} {}/{RTP_CLOCK_HZ}", codec.info().name)));
-    }
-    if let Some(number) = dtmf {
-        formats.push(number.to_string());
-        add("rtpmap", Some(format!("{number} telephone-event/{RTP_CLOCK_HZ}")));
-        add("fmtp", Some(format!("{number} 0-15")));
+        match format {
+            Format::Voice(codec) => {
+                let Info { name, clock_hz, channels, .. } = codec.info();
+                let channels = if *channels > 1 { format!("/{channels}") } else { String::new() };
+                add("rtpmap", Some(format!("{number} {name}/{clock_hz}{channels}")));
+                if *codec == Codec::Opus {
+                    add("fmtp", Some(format!("{number} {}", opus::FORMAT_PARAMETERS)));
+                }
+            }
+            Format::Dtmf(clock_hz) => {
+                add("rtpmap", Some(format!("{number} telephone-event/{clock_hz}")));
+                add("fmtp", Some(format!("{number} 0-15")));
+            }
+        }
     }
     add("ptime", Some(PTIME_MS.to_string()));
     add(direction.name(), None);

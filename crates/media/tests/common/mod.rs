@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by several test programs")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test program may panic")]
 
+pub mod talker;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -98,6 +100,8 @@ pub fn negotiated(at: SocketAddr, codec: Codec) -> Negotiated {
         accepted: vec![(payload_type, codec)],
         dtmf_payload_type: Some(101),
         dtmf_payload_type_in: Some(101),
+        dtmf_clock_hz: codec.info().clock_hz,
+        parameters: Default::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         rtcp_mux: false,
@@ -126,7 +130,7 @@ impl World {
 
     pub fn add(&mut self, phone: &Phone) {
         self.command(Command::AddLeg { leg: phone.leg, port: 30_000, local: IpAddr::from([192, 0, 2, 1]) });
-        let codec = Codec::from_static(phone.payload_type).unwrap();
+        let codec = Codec::from_static(phone.payload_type).unwrap_or(Codec::Opus);
         self.agree(phone, negotiated(phone.at, codec));
     }
 

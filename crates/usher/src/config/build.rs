@@ -353,15 +353,14 @@ fn queue(entry: &super::queues::Queue, keys: &KeyBook) -> Queue {
 }
 
 fn media(main: &Main, findings: &Findings) -> MediaSettings {
-    let known: BTreeMap<&str, media::Codec> =
-        media::codec::TABLE.iter().map(|info| (info.name, info.codec)).collect();
+    let known = media::codec::TABLE.iter().map(|info| info.name);
     let mut codecs = Vec::new();
     for name in &main.media.codecs {
-        match known.get(name.as_str()) {
-            Some(&codec) => codecs.push(codec),
+        match media::Codec::from_name(name) {
+            Some(codec) => codecs.push(codec),
             None => findings.push(Finding::new(
                 "usher.toml",
-                format!("`codecs`: no codec is called \"{name}\"{}", nearest(name, known.keys().copied())),
+                format!("`codecs`: no codec is called \"{name}\"{}", nearest(name, known.clone())),
             )),
         }
     }

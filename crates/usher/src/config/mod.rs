@@ -52,7 +52,7 @@ pub fn load(folder: &Path, keys: &mut KeyBook) -> Result<Loaded, Vec<Finding>> {
         let agents = with_root(file(2), agents::read);
         let routing = with_root(file(3), queues::read);
         let tiers = with_root(file(4), tiers::read);
-        let voices = Arc::new(voices::read(folder, &main.voices, &findings));
+        let voices = Arc::new(voices::read(folder, &main.voices, &main.media.codecs, &findings));
         let vocabulary = ivr::Vocabulary {
             prompts: voices::vocabulary(&voices),
             queues: routing.queues.iter().map(|queue| queue.name.clone()).collect(),

@@ -6,23 +6,29 @@ use std::sync::Arc;
 
 use base::Finding;
 use call::settings::Voices;
-use media::Prompt;
+use media::{Codec, Prompt};
 
 use reader::Findings;
 
 /// Longest WAV file that is read, bytes: ten minutes at 16 kHz.
 const WAV_BYTES_MAX: u64 = 10 * 60 * 16_000 * 2 + 1024;
 
-/// Reads every voice; a file that is no usable prompt is a finding.
-pub fn read(folder: &Path, voices: &[(String, std::path::PathBuf)], findings: &Findings) -> Voices {
+/// Reads every voice, to be spoken in the codecs of these names; a file that is no usable prompt is a finding.
+pub fn read(
+    folder: &Path,
+    voices: &[(String, std::path::PathBuf)],
+    codecs: &[String],
+    findings: &Findings,
+) -> Voices {
+    let codecs: Vec<Codec> = codecs.iter().filter_map(|name| Codec::from_name(name)).collect();
     let mut languages = BTreeMap::new();
     for (language, place) in voices {
-        languages.insert(language.clone(), voice(&folder.join(place), findings));
+        languages.insert(language.clone(), voice(&folder.join(place), &codecs, findings));
     }
     Voices { languages }
 }
 
-fn voice(folder: &Path, findings: &Findings) -> BTreeMap<String, Arc<Prompt>> {
+fn voice(folder: &Path, codecs: &[Codec], findings: &Findings) -> BTreeMap<String, Arc<Prompt>> {
     let shown = folder.display().to_string();
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -37,7 +43,7 @@ fn voice(folder: &Path, findings: &Findings) -> BTreeMap<String, Arc<Prompt>> {
             continue;
         }
         let Some(name) = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()) else { continue };
-        match prompt(&path) {
+        match prompt(&path, codecs) {
             Ok(prompt) => {
                 prompts.insert(name, Arc::new(prompt));
             }
@@ -50,13 +56,13 @@ fn voice(folder: &Path, findings: &Findings) -> BTreeMap<String, Arc<Prompt>> {
     prompts
 }
 
-fn prompt(path: &Path) -> Result<Prompt, String> {
+fn prompt(path: &Path, codecs: &[Codec]) -> Result<Prompt, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > WAV_BYTES_MAX {
         return Err(format!("has {size} bytes, more than {WAV_BYTES_MAX}"));
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    Prompt::from_wav(&bytes).map_err(|error| error.to_string())
+    Prompt::from_wav(&bytes, codecs).map_err(|error| error.to_string())
 }
 
 /// The names of each voice's prompts, for the check of the flows.

@@ -120,6 +120,8 @@ pub(crate) fn negotiated(remote: SocketAddr) -> Negotiated {
         accepted: vec![(8, Codec::Pcma)],
         dtmf_payload_type: None,
         dtmf_payload_type_in: None,
+        dtmf_clock_hz: 8_000,
+        parameters: Default::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         rtcp_mux: false,
