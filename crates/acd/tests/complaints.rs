@@ -285,3 +285,261 @@ fn the_caller_whose_agent_failed_stays_first() {
          35 -> present 2 to 2",
     );
 }
+
+/// fusionpbx #6743: one setting makes callers jump ahead unfairly by a base score that grows with time in the system.
+/// Here a head start is a property of the caller, fixed when he comes, and within his tier only.
+#[test]
+fn fusionpbx_6743_nobody_jumps_ahead_as_time_goes_by() {
+    let mut config = house(1);
+    config.senior_head_start = s(30);
+    play(
+        config,
+        "0 call 1 gold
+         20 call 2 gold senior
+         100 call 3 gold senior
+         1000 call 4 silver senior
+         2000 ready 1
+         -> present 2 to 1
+         answers 1 2
+         2001 ends 1 2
+         -> present 1 to 1
+         answers 1 1
+         2002 ends 1 1
+         -> present 3 to 1",
+    );
+}
+
+/// asterisk #176, #1557 again: a thousand forced races between two phones that answer at once.
+#[test]
+fn asterisk_1557_a_thousand_double_answers_and_no_call_with_two_agents() {
+    let mut config = house(2);
+    config.agent_choice = acd::AgentChoice::RingAll;
+    let mut world = World::new(config);
+    (1..=2).for_each(|agent| world.input(Input::Ready { agent: AgentKey(agent) }));
+    let mut turned_away = 0;
+    for call in 1..=1_000u64 {
+        let key = CallKey(call);
+        world.input(Input::Offer { call: key, caller: acd::Caller::new(TierKey(1), QueueKey(0)) });
+        let (first, second) = if call % 2 == 0 { (1, 2) } else { (2, 1) };
+        world.input(Input::PickedUp { call: key, agent: AgentKey(first) });
+        // The other's 200 crossed the withdrawal.
+        world.input(Input::PickedUp { call: key, agent: AgentKey(second) });
+        world.input(Input::Answered { call: key, agent: AgentKey(second) });
+        world.input(Input::Answered { call: key, agent: AgentKey(first) });
+        let talking =
+            world.engine.agents().filter(|view| matches!(view.state, acd::AgentState::Talking { .. }));
+        assert_eq!(talking.map(|view| view.agent).collect::<Vec<_>>(), [AgentKey(first)]);
+        turned_away += world.take_heard().iter().filter(|words| words.ends_with("too-late")).count();
+        world.input(Input::Ended { call: key, agent: AgentKey(first) });
+    }
+    assert_eq!(turned_away, 2_000);
+    assert_eq!(world.engine.tier_stats(TierKey(1)).unwrap().counts.answered, 1_000);
+}
+
+/// freeswitch #2458: collapse and stuck calls from about 200 calls on. Here 5,000 wait, every one is served in order.
+#[test]
+fn freeswitch_2458_five_thousand_waiting_are_all_served_in_order() {
+    let mut world = World::new(house(5));
+    for call in 1..=5_000u64 {
+        world.now = Instant::from_millis(call);
+        let caller = acd::Caller::new(TierKey((call % 4) as u8), QueueKey(0));
+        world.engine.handle(world.now, Input::Offer { call: CallKey(call), caller });
+    }
+    world.engine.check_invariants().unwrap();
+    let mut order = Vec::new();
+    (1..=5).for_each(|agent| world.engine.handle(world.now, Input::Ready { agent: AgentKey(agent) }));
+    while let Some(output) = world.engine.poll_output() {
+        if let Output::Present { call, agent, .. } = output {
+            order.push((call.0 % 4, call.0));
+            world.engine.handle(world.now, Input::Answered { call, agent });
+            world.engine.handle(world.now, Input::Ended { call, agent });
+        }
+    }
+    assert_eq!(order.len(), 5_000);
+    assert!(order.is_sorted(), "value order, then age");
+    world.engine.check_invariants().unwrap();
+}
+
+/// freeswitch #1674, #3091, OpenSIPS #2920: no second node knows what the first did. The engine's inputs are its state: a
+/// follower that reads them decides the same, and goes on where the first ended.
+#[test]
+fn freeswitch_1674_a_follower_that_reads_the_journal_takes_over() {
+    let journal = |world: &mut World| {
+        world.script(
+            "0 ready 1
+             1 call 1 gold
+             -> present 1 to 1
+             answers 1 1
+             2 call 2 ordinary
+             3 call 3 gold senior",
+        );
+    };
+    let (mut first, mut follower) = (World::new(house(2)), World::new(house(2)));
+    journal(&mut first);
+    journal(&mut follower);
+    drop(first);
+    // The caller 2 hung up and agent 1's talk ended while nobody listened: the dialogs say so.
+    let truth = acd::Truth { waiting: [CallKey(3)].into(), ..acd::Truth::default() };
+    follower.input(Input::Truth(Box::new(truth)));
+    follower.script(
+        "-> repaired CallGone(c2)
+         -> repaired TalkOver(a1, c1)
+         -> present 3 to 1",
+    );
+}
+
+/// OpenSIPS #2974: always the first agent in the list.
+#[test]
+fn opensips_2974_work_goes_round() {
+    for &choice in acd::AgentChoice::ALL {
+        let mut config = house(3);
+        (config.agent_choice, config.ring_together) = (choice, 1);
+        let mut world = World::new(config);
+        (1..=3).for_each(|agent| world.input(Input::Ready { agent: AgentKey(agent) }));
+        let mut calls = [0; 4];
+        for call in 1..=30u64 {
+            world.run_until(Instant::from_secs(call * 10));
+            world.input(Input::Offer {
+                call: CallKey(call),
+                caller: acd::Caller::new(TierKey(1), QueueKey(0)),
+            });
+            let heard = world.take_heard().concat();
+            let agent: u32 = heard.rsplit(' ').next().unwrap().parse().unwrap();
+            calls[agent as usize] += 1;
+            world.input(Input::Answered { call: CallKey(call), agent: AgentKey(agent) });
+            world.run_until(Instant::from_secs(call * 10 + 5));
+            world.input(Input::Ended { call: CallKey(call), agent: AgentKey(agent) });
+        }
+        assert_eq!(calls[1..], [10, 10, 10], "{choice:?}");
+    }
+}
+
+/// freeswitch #1148 (dead air), OpenSIPS #2679 (delay to free agents): the routing half. A free agent and a caller are
+/// brought together by the very event that makes it possible, not by the next look of a timer.
+#[test]
+fn freeswitch_1148_no_decision_waits_for_a_timer() {
+    for &policy in PolicyKind::ALL {
+        let mut config = house(1);
+        config.policy = policy;
+        config.tiers.iter_mut().for_each(|tier| tier.idle_threshold = 0);
+        play(
+            config,
+            "0.001 call 1 gold
+             0.002 ready 1
+             0.002 -> present 1 to 1
+             0.003 answers 1 1
+             0.004 call 2 gold
+             0.005 ends 1 1
+             0.005 -> present 2 to 1",
+        );
+    }
+}
+
+/// fusionpbx #2455, cwa-hotline #21: nobody tells the caller how long. Every waiting caller has an expected wait; it is
+/// by tier, and its error is counted.
+#[test]
+fn fusionpbx_2455_every_waiting_caller_is_told() {
+    let mut world = play(
+        house(1),
+        "0 ready 1
+         0 call 1 gold
+         -> present 1 to 1
+         answers 1 1
+         1 call 2 diamond
+         1 call 3 ordinary",
+    );
+    world.input(Input::AskWait { call: CallKey(3) });
+    assert!(world.take_heard().concat().starts_with("tell 3 "));
+    let wait = |call| world.engine.expected_wait(world.now, CallKey(call)).unwrap();
+    assert!(wait(2) < wait(3));
+}
+
+/// FreePBX #525: several callbacks to one person.
+#[test]
+fn freepbx_525_one_callback_to_a_person() {
+    play(
+        house(0),
+        "0 promise 1 to 7 gold
+         -> callback 1 waiting
+         1 promise 2 to 7 gold
+         -> callback 2 double
+         2 promise 3 to 7 diamond queue=1
+         -> callback 3 double
+         3 cancel 1
+         -> callback 1 cancelled
+         4 promise 4 to 7 gold
+         -> callback 4 waiting",
+    );
+}
+
+/// FreePBX #124, freeswitch #2118, OpenACD #69: transfers break statistics and agents' states. A caller referred to
+/// another queue is a call of that queue, with the same key; each answer counts once, each agent is free when his
+/// own talk ends.
+#[test]
+fn freepbx_124_a_referred_caller_counts_once_in_each_queue_and_frees_his_agent() {
+    let mut config = house(2);
+    config.agents[0].queues = vec![QueueKey(0)];
+    config.agents[1].queues = vec![QueueKey(1)];
+    let world = play(
+        config,
+        "0 ready 1
+         0 ready 2
+         0 call 1 gold
+         -> present 1 to 1
+         answers 1 1
+         60 ends 1 1
+         60 call 1 gold queue=1
+         -> present 1 to 2
+         state 1 ready
+         61 answers 2 1
+         # The first agent's end of the referred call comes late: it is not the second's.
+         62 ends 1 1
+         state 2 talking
+         90 ends 2 1
+         state 2 ready",
+    );
+    for queue in [0, 1] {
+        let counts = world.engine.queue_stats(world.now, QueueKey(queue)).unwrap().counts;
+        assert_eq!((counts.offered, counts.answered, counts.waiting), (1, 1, 0));
+    }
+    assert_eq!(world.engine.counters().violations, 0);
+}
+
+/// kazoo #6608, amazon-connect-streams #344: an agent whose phone fails is tried for ever, or the caller's wait starts
+/// anew with each try. He rests, the caller is offered to the next at once, and his wait is counted once.
+#[test]
+fn kazoo_6608_the_next_agent_at_once_and_the_wait_counted_once() {
+    let world = play(
+        house(2),
+        "0 ready 1
+         0 ready 2
+         0 call 1 gold
+         -> present 1 to 1
+         15 -> withdraw 1 from 1 no-answer
+         15 -> present 1 to 2
+         20 answers 2 1",
+    );
+    let gold = world.engine.tier_stats(TierKey(1)).unwrap();
+    assert_eq!((gold.counts.offered, gold.waits.sum_ms), (1, 20_000));
+}
+
+/// jambonz #1363: no event when a call leaves the queue. FreePBX #445: no cap. However a call leaves by the engine's will,
+/// the driver hears of it, and full is full.
+#[test]
+fn jambonz_1363_every_call_that_the_engine_lets_go_is_reported() {
+    let mut config = house(1);
+    config.limits.calls_max = 3;
+    config.queues[0].overflow.length = Some((2, acd::OverflowTarget::Hangup));
+    config.queues[1].overflow.time = Some((s(10), acd::OverflowTarget::Hangup));
+    play(
+        config,
+        "0 call 1 gold
+         0 call 2 gold
+         0 call 3 gold
+         -> overflow 3 to goodbye length
+         0 call 4 gold queue=1
+         0 call 5 gold queue=1
+         -> overflow 5 to goodbye limit
+         10 -> overflow 4 to goodbye time",
+    );
+}

@@ -9,10 +9,12 @@ use super::Engine;
 use crate::choice::AgentChoice;
 use crate::config::RING_TOGETHER_MAX;
 use crate::decision::{AgentSeen, Decision, HeadSeen, OTHERS_MAX, Outcome, Rank, Trigger, WhyNot};
-use crate::index::Line;
+use crate::index::{Line, StaticKey};
 use crate::io::Output;
 use crate::policy::{Head, Kept, Key, Seat, Verdict};
-use crate::tables::{Agent, AgentIx, Call, CallIx, CallState, LineIx, Place, ProfileIx, State, Turn};
+use crate::tables::{
+    Agent, AgentIx, Call, CallIx, CallState, IdleKey, LineIx, Place, ProfileIx, State, Turn,
+};
 
 /// Free agents of one profile tried in a sweep; they differ only in who avoids them.
 const SWEEP_PER_PROFILE: usize = 64;
@@ -117,16 +119,20 @@ impl Engine {
         welcome: &impl Fn(AgentIx) -> bool,
     ) -> Option<AgentIx> {
         let waited_s = now.since(call.place.since()).as_secs_f64();
-        let mut best: Option<(f64, AgentIx)> = None;
-        for (_, profile) in self.index.idle_for(line) {
-            let Some(&(_, agent)) = profile.idle.iter().find(|&&(_, agent)| welcome(agent)) else { continue };
-            let seat = self.seat(now, agent);
-            let index = self.policy.prefers(call.tier(), waited_s, &seat)?;
-            if best.is_none_or(|(most, _)| index > most) {
-                best = Some((index, agent));
+        let mut best: Option<(f64, StaticKey, IdleKey, AgentIx)> = None;
+        for (key, profile) in self.index.idle_for(line) {
+            let Some(&(idle, agent)) = profile.idle.iter().find(|&&(_, agent)| welcome(agent)) else {
+                continue;
+            };
+            let index = self.policy.prefers(call.tier(), waited_s, &self.seat(now, agent))?;
+            // Between equals the choice of agents decides.
+            if best.is_none_or(|(most, than, other, _)| {
+                index > most || (index == most && (key, idle) < (than, other))
+            }) {
+                best = Some((index, key, idle, agent));
             }
         }
-        best.map(|(_, agent)| agent)
+        best.map(|(.., agent)| agent)
     }
 
     /// Whether the call must not go to this agent, at whom it failed lately, as long as there is anybody else.
