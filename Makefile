@@ -1,6 +1,6 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
-.PHONY: demo test check prompts build bench load compare-relay compare-prompts
+.PHONY: demo test check prompts build bench load compare-relay compare-prompts acd-report acd-proof
 
 SECONDS ?= 60
 
@@ -37,3 +37,11 @@ compare-relay compare-prompts:
 	@scripts/install-debian.sh compare
 	@cargo build --release --locked -p usher-load
 	target/release/usher-load $@ --generator-cpu 1 $(COMPARE)
+
+# The distributor against theory: the tables and plots of docs/ACD.md, some minutes.
+acd-report:
+	cargo run --release --locked -p usher --example acd_report
+
+# The published tables of the policies, at full size.
+acd-proof:
+	cargo test --release --locked -p sim --test centre -- --include-ignored
