@@ -1,7 +1,7 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
 # make soak [SOAK=600]     bad days in the simulated world, as long as told
-.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp
+.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp acd-report acd-proof
 
 SECONDS ?= 60
 SOAK ?= 600
@@ -54,3 +54,11 @@ compare-relay compare-prompts:
 	@scripts/install-debian.sh compare
 	@cargo build --release --locked -p usher-load
 	target/release/usher-load $@ --generator-cpu 1 $(COMPARE)
+
+# The distributor against theory: the tables and plots of docs/ACD.md, some minutes.
+acd-report:
+	cargo run --release --locked -p usher --example acd_report
+
+# The published tables of the policies, at full size.
+acd-proof:
+	cargo test --release --locked -p sim --test centre -- --include-ignored

@@ -29,6 +29,8 @@ impl core::fmt::Display for Broken {
     }
 }
 
+impl core::error::Error for Broken {}
+
 /// A scenario being lived.
 #[derive(Debug)]
 pub struct Run {

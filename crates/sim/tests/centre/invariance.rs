@@ -180,8 +180,7 @@ fn the_same_seed_gives_the_same_decisions() {
     for &policy in PolicyKind::ALL {
         let scenario = Scenario { policy, hours: 3.0, ..Scenario::hotline(20, Load::Rho(1.3)) };
         let (mut one, mut two) = (Run::new(&scenario), Run::new(&scenario));
-        let last =
-            |run: &Run| run.engine().decisions().next_back().map(|decision| format!("{decision:?}"));
+        let last = |run: &Run| run.engine().decisions().next_back().map(|decision| format!("{decision:?}"));
         loop {
             let more = (one.advance(1).unwrap(), two.advance(1).unwrap());
             assert_eq!(last(&one), last(&two));
