@@ -6,7 +6,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
     known.sort_unstable();
     let best = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
     match best {
-        Some((distance, candidate)) if distance <= 1 + word.chars().count() / 4 => {
+        Some((distance, candidate)) if distance <= 1 + word.chars().count() / 3 => {
             format!("; did you mean `{candidate}`?")
         }
         Some(_) if known.len() <= 16 => format!("; known are: {}", known.join(", ")),

@@ -100,8 +100,7 @@ impl Journey {
     pub(super) fn not_reached(&mut self, core: &mut Core, now: Instant, code: u16) {
         // For `finish`: nobody is rung any more, and nobody was reached.
         self.callback_over(core, true);
-        self.step(core, now, StepKind::Declined, &code.to_string());
-        self.finish(core, now, StepKind::Ended, "not-reached", &Farewell::Normal);
+        self.finish(core, now, StepKind::Ended, &format!("not-reached {code}"), &Farewell::Normal);
     }
 
     /// The distributor wants the customer called no longer.

@@ -134,6 +134,8 @@ impl Journey {
             } else {
                 // Who was rung together with him hears at once that he was quicker (RFC 3326).
                 dial.cancel(core, now, &Farewell::Elsewhere);
+                let number = core.agent_number(agent);
+                self.step(core, now, StepKind::Withdrawn, &format!("{number} answered-elsewhere"));
             }
         }
         let Some(agent) = winner else {

@@ -9,7 +9,8 @@ use super::Finding;
 enum At {
     Flow,
     Queue,
-    Rung,
+    /// So many agents are rung; more than one only where they are rung together.
+    Rung(u32),
     Answered,
     Talk,
     Over,
@@ -27,8 +28,10 @@ fn steps(record: &CallRecord) -> String {
 }
 
 fn order(record: &CallRecord) -> Option<String> {
-    if record.steps.first().is_none_or(|step| step.what != StepKind::Offered) {
-        return Some("does not begin with offered".to_owned());
+    // A customer who is called back has offered nothing himself.
+    let begins = if record.source == "callback" { StepKind::Dialled } else { StepKind::Offered };
+    if record.steps.first().is_none_or(|step| step.what != begins) {
+        return Some(format!("does not begin with {begins}"));
     }
     if record.steps.iter().filter(|step| step.what == StepKind::Offered).count() > 1 {
         return Some("is offered twice".to_owned());
@@ -47,18 +50,22 @@ fn order(record: &CallRecord) -> Option<String> {
 
 fn next(at: At, step: &Step) -> Result<At, String> {
     let wrong = |what: &str| Err(format!("{what} while {at:?}"));
-    let in_queue = matches!(at, At::Queue | At::Rung | At::Answered);
+    let in_queue = matches!(at, At::Queue | At::Rung(_) | At::Answered);
     match step.what {
         _ if at == At::Over => wrong("a step after the end"),
         StepKind::Queued if matches!(at, At::Flow | At::Talk) => Ok(At::Queue),
         StepKind::Queued => wrong("queued"),
-        StepKind::Presented if at == At::Queue => Ok(At::Rung),
-        StepKind::Presented => wrong("presented"),
-        StepKind::Withdrawn if matches!(at, At::Rung | At::Answered) => Ok(At::Queue),
-        StepKind::Withdrawn => wrong("withdrawn"),
-        StepKind::Declined if matches!(at, At::Rung | At::Answered) => Ok(At::Queue),
-        StepKind::Declined => wrong("declined"),
-        StepKind::AgentAnswered if at == At::Rung => Ok(At::Answered),
+        StepKind::Presented => match at {
+            At::Queue => Ok(At::Rung(1)),
+            At::Rung(agents) => Ok(At::Rung(agents + 1)),
+            _ => wrong("presented"),
+        },
+        StepKind::Withdrawn | StepKind::Declined => match at {
+            At::Rung(agents) if agents > 1 => Ok(At::Rung(agents - 1)),
+            At::Rung(_) | At::Answered => Ok(At::Queue),
+            _ => wrong(step.what.word()),
+        },
+        StepKind::AgentAnswered if at == At::Rung(1) => Ok(At::Answered),
         StepKind::AgentAnswered => wrong("answered by an agent"),
         StepKind::Bridged if matches!(at, At::Flow | At::Answered | At::Talk) => Ok(At::Talk),
         StepKind::Bridged => wrong("bridged"),
