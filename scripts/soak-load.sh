@@ -21,7 +21,7 @@ grep -q '^ready$' var/load/usher.log || { cat var/load/usher.log >&2; exit 70; }
 metric() { curl -sf http://127.0.0.1:8070/metrics | awk -v name="$1" 'index($1, name) == 1 { sum += $2 } END { print sum + 0 }'; }
 look() {
     echo "$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") $(ls "/proc/$pid/fd" | wc -l)" \
-        "$(metric 'usher_media_ports_now_total{label="used"}' || true)" "$(metric 'usher_sip_transactions_now_total' || true)"
+        "$(metric 'usher_media_ports_now{kind="used"}')" "$(metric usher_sip_transactions_now)"
 }
 voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --media "$round" --pid "$pid" --cpu 1 --generator-cpu 1; }
 talk() { taskset -c 1 "$load" calls --agents 500 --calls $((round * 200)) --rate 200 --pid "$pid"; }
