@@ -15,6 +15,14 @@ pub enum Input {
     Sip(sip::Input),
     /// Something that a media worker heard or finished.
     Media(media::Event),
+    /// A media worker does not keep up, or does again. New calls go to another one; if there is none, they
+    /// are refused with 503, except emergencies.
+    MediaLate {
+        /// The worker.
+        worker: usize,
+        /// Whether it does not keep up.
+        late: bool,
+    },
     /// A decision of the call distributor.
     Acd(acd::Output),
     /// Answer to [`Output::Lookup`]. Too late is harmless.

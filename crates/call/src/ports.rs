@@ -20,6 +20,8 @@ struct Share {
     free: VecDeque<u16>,
     resting: VecDeque<(Instant, u16)>,
     used: BTreeSet<u16>,
+    /// The worker does not keep up.
+    late: bool,
 }
 
 /// Port pairs, shared out among the workers.
@@ -44,10 +46,22 @@ impl PortTable {
         PortTable { shares, quarantine }
     }
 
-    /// The worker with the fewest ports in use: where a new call goes.
+    /// The worker with the fewest ports in use among those that keep up: where a new call goes.
     pub fn quietest(&self) -> usize {
-        let by_use = self.shares.iter().enumerate().min_by_key(|(_, share)| share.used.len());
+        let by_use = self.shares.iter().enumerate().min_by_key(|(_, share)| (share.late, share.used.len()));
         by_use.map_or(0, |(worker, _)| worker)
+    }
+
+    /// A worker does not keep up, or does again.
+    pub fn set_late(&mut self, worker: usize, late: bool) {
+        if let Some(share) = self.shares.get_mut(worker) {
+            share.late = late;
+        }
+    }
+
+    /// Whether no worker keeps up: a new call would make those that talk worse.
+    pub fn all_late(&self) -> bool {
+        self.shares.iter().all(|share| share.late)
     }
 
     /// A free pair of `worker`; `None` if all are in use or rest.
@@ -91,6 +105,18 @@ mod tests {
         let port = table.take(Instant::ZERO, 0).unwrap();
         assert_eq!(port, Port { worker: 0, rtp: 10_002 });
         assert_eq!(table.quietest(), 1);
+    }
+
+    #[test]
+    fn a_worker_that_does_not_keep_up_gets_no_new_call() {
+        let mut table = PortTable::new(10_000..=10_019, 2, Duration::from_secs(5));
+        table.take(Instant::ZERO, 1).unwrap();
+        table.set_late(0, true);
+        assert_eq!((table.quietest(), table.all_late()), (1, false));
+        table.set_late(1, true);
+        assert!(table.all_late());
+        table.set_late(0, false);
+        assert_eq!((table.quietest(), table.all_late()), (0, false));
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Switch {
         push("sip_retransmits", "out", sip.retransmits_out);
         push("sip_timeouts", "", sip.timeouts);
         push("sip_failovers", "", sip.failovers);
+        let (server, client) = self.core.sip.transactions_len();
+        push("sip_transactions_now", "server", server as u64);
+        push("sip_transactions_now", "client", client as u64);
+        push("media_ports_now", "used", self.core.ports.used() as u64);
+        push("media_ports_now", "all", self.core.ports.total() as u64);
         push("legs", "begun", sip.legs_begun);
         push("legs", "ended", sip.legs_ended);
         let dropped = &sip.dropped;

@@ -75,6 +75,7 @@ impl Switch {
         match input {
             Input::Sip(input) => self.core.sip.handle(now, input),
             Input::Media(event) => self.on_media(now, event),
+            Input::MediaLate { worker, late } => self.core.ports.set_late(worker, late),
             Input::Acd(output) => self.on_acd(now, output),
             Input::Customer { call, found } => {
                 self.with_call(call, |journey, core| journey.identified(core, now, found.as_deref()));
@@ -244,7 +245,11 @@ impl Switch {
 
     fn invited(&mut self, now: Instant, leg: LegKey, peer: Peer, invite: &sip::Invite) {
         let key = self.core.next_key();
-        let full = self.calls.len() >= self.core.settings.limits.calls_max || self.duty != Duty::Serving;
+        let full = if self.calls.len() >= self.core.settings.limits.calls_max || self.duty != Duty::Serving {
+            Some("calls")
+        } else {
+            self.core.ports.all_late().then_some("media")
+        };
         let arrived = arrive(&mut self.core, now, key, leg, peer, invite, full);
         if let Some(journey) = arrived.filter(|journey| !journey.is_over()) {
             self.calls.insert(key, Box::new(journey));

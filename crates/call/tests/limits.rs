@@ -36,6 +36,33 @@ fn talk(world: &mut World) -> sim::world::Handle {
 }
 
 #[test]
+fn who_talks_comes_before_new_calls_when_the_media_threads_fall_behind() {
+    let mut world = World::with(1, settings(|_| ()), 2);
+    world.agents_ready(1);
+    let first = talk(&mut world);
+    let late = |world: &mut World, late| {
+        let now = world.now;
+        world.local.handle(now, Input::MediaLate { worker: 0, late });
+    };
+    late(&mut world, true);
+    let second = world.call("13800000002", "10000");
+    world.run(s(1));
+    assert_eq!(world.line(second), Some(LineState::Over(503)));
+    assert_eq!(counter(&world, "limited", "media"), 1);
+    assert_eq!((world.line(first), talking(&world)), (Some(LineState::Up), 1));
+    let emergency = world.agent_calls(1, "110");
+    assert!(world.run_until(s(10), |w| w.line(emergency) == Some(LineState::Up)), "passes every limit");
+    late(&mut world, false);
+    let third = world.call("13800000003", "10000");
+    world.run(s(1));
+    assert_eq!(world.line(third), Some(LineState::Up));
+    for call in [first, emergency, third] {
+        world.hang_up(call);
+    }
+    world.rest();
+}
+
+#[test]
 fn above_a_limit_is_503_with_retry_after_and_a_counter() {
     type Change = fn(&mut Settings);
     let cases: [(&str, Change); 4] = [

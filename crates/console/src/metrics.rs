@@ -45,7 +45,11 @@ fn render(shared: &Shared) -> String {
         let label = label_name(counter.name);
         let labels = [(label, counter.label.as_str())];
         let labels = if counter.label.is_empty() { &[][..] } else { &labels };
-        page.counter(counter.name, "Counted by the switch.", labels, number(counter.value));
+        if counter.name.ends_with("_now") {
+            page.gauge(counter.name, "Held by the switch.", labels, number(counter.value));
+        } else {
+            page.counter(counter.name, "Counted by the switch.", labels, number(counter.value));
+        }
     }
     if let Some(spool) = &handles.spool {
         spool_metrics(&mut page, &spool.status());

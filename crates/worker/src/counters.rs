@@ -102,6 +102,8 @@ counters! {
     rounds,
     /// Wake-ups that came over 1 ms later than planned.
     rounds_late,
+    /// Whether the thread does not keep up (1), so that new calls go elsewhere or are refused (goes down too).
+    late,
     /// The latest wake-up so far, µs after it was planned.
     lag_us_max,
     /// Sockets that had more waiting than one round takes: a flood.
@@ -110,6 +112,8 @@ counters! {
     buffers_exhausted,
     /// Commands carried out.
     commands,
+    /// Commands waiting now (goes down too).
+    commands_waiting,
     /// Commands returned to their sender because the ring was full.
     commands_full,
     /// Events handed over.
@@ -160,6 +164,8 @@ counters! {
     drops_stale,
     /// Keys not sent: too many waited, or the peer takes none.
     drops_digits,
+    /// Milliseconds of prompts, music and silence that were begun over 20 ms late.
+    ticks_late,
     /// 20 ms frames of prompts and music that were skipped because the thread came too late.
     ticks_skipped,
     /// Commands about legs that were not there.
@@ -181,7 +187,7 @@ type Shown = fn(&Counters) -> &Counter;
 type Source = fn(&media::relay::Counters) -> u64;
 
 /// Where each counter of the relay is shown.
-const RELAY: [(Shown, Source); 21] = [
+const RELAY: [(Shown, Source); 22] = [
     (|shown| &shown.rtp_in, |relay| relay.packets_in),
     (|shown| &shown.rtp_out, |relay| relay.packets_out),
     (|shown| &shown.rtp_offloaded, |relay| relay.packets_offloaded),
@@ -199,6 +205,7 @@ const RELAY: [(Shown, Source); 21] = [
     (|shown| &shown.drops_untranslatable, |relay| relay.untranslatable),
     (|shown| &shown.drops_stale, |relay| relay.stale.wrapping_add(relay.no_leg)),
     (|shown| &shown.drops_digits, |relay| relay.digits_dropped),
+    (|shown| &shown.ticks_late, |relay| relay.late_ticks),
     (|shown| &shown.ticks_skipped, |relay| relay.skipped_ticks),
     (|shown| &shown.commands_ignored, |relay| relay.commands_ignored),
     (|shown| &shown.recordings, |relay| relay.recordings),

@@ -12,6 +12,7 @@ mod pool;
 mod ports;
 mod ring;
 mod sockets;
+mod strain;
 #[cfg(test)]
 mod tests;
 mod thread;

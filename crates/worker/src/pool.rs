@@ -190,6 +190,12 @@ impl Pool {
         self.events.pop()
     }
 
+    /// Whether thread `worker` does not keep up: no new call belongs there. `notify` is called when that
+    /// changes.
+    pub fn is_late(&self, worker: usize) -> bool {
+        self.workers.get(worker).is_some_and(|worker| worker.counters.late.get() > 0)
+    }
+
     /// The counters of each thread, by number.
     pub fn counters(&self) -> impl Iterator<Item = CounterValues> + '_ {
         self.workers.iter().map(|worker| worker.counters.read())

@@ -44,6 +44,11 @@ impl Inbox {
         self.ring.pop()
     }
 
+    /// Orders that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
     /// Asks the thread to end.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -98,6 +103,11 @@ impl Outbox {
     /// Whether events wait for room in the ring.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// The reader has something to look at, be it no event.
+    pub(crate) const fn wake_reader(&mut self) {
+        self.unread = true;
     }
 
     /// Tries again what waits, then tells the reader, once, if there is anything for it.

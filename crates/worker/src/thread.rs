@@ -16,6 +16,7 @@ use crate::offload::Table;
 use crate::pool::PoolConfig;
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::Sockets;
+use crate::strain::Strain;
 
 /// Commands per round: opening sockets for more would hold up the voices.
 const ORDERS_PER_ROUND: usize = 64;
@@ -50,6 +51,9 @@ pub(crate) struct Thread {
     busy: bool,
     round_start: Instant,
     rounds_to_cpu_reading: u32,
+    /// How late the coming round is.
+    lag: Duration,
+    strain: Strain,
     /// The packet being handled and its leg: who pays for a panic.
     current: Option<(LegKey, Parcel)>,
     #[cfg(test)]
@@ -85,6 +89,8 @@ impl Thread {
             busy: false,
             round_start: Instant::ZERO,
             rounds_to_cpu_reading: 0,
+            lag: Duration::ZERO,
+            strain: Strain::default(),
             current: None,
             #[cfg(test)]
             trap: None,
@@ -97,6 +103,7 @@ impl Thread {
             // A processor that is not there or not ours: run where the kernel likes.
             let _ = net::pin_to(cpu);
         }
+        net::sharpen_timers();
         while !self.inbox.is_stopped() {
             let lived = catch_unwind(AssertUnwindSafe(|| {
                 while !self.inbox.is_stopped() {
@@ -115,10 +122,20 @@ impl Thread {
         Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// When the tick that the last round began in ends. Ticks lie on a grid, as the frames of prompts do: what
+    /// leaves on our own account then leaves each time as late after its due time as the time before.
+    fn next_tick(&self) -> Instant {
+        let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
+        match self.round_start.as_nanos().checked_div(tick) {
+            Some(ticks) => Instant::from_nanos(ticks.saturating_add(1).saturating_mul(tick)),
+            None => self.round_start,
+        }
+    }
+
     /// Sleeps out the tick if the last round had work, then waits for work.
     fn wait(&mut self) {
         let mut now = self.now();
-        let next = self.round_start + self.tick;
+        let next = self.next_tick();
         if self.busy && next > now {
             self.sockets.io().rest(next - now);
             now = self.now();
@@ -146,8 +163,9 @@ impl Thread {
         }
     }
 
-    fn measure_lag(&self, planned: Instant, now: Instant) {
+    fn measure_lag(&mut self, planned: Instant, now: Instant) {
         let lag = now - planned;
+        self.lag = self.lag.max(lag);
         self.counters.lag_us_max.raise_to(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
         if lag > LATE {
             self.counters.rounds_late.add(1);
@@ -175,8 +193,22 @@ impl Thread {
         self.report();
         self.sockets.count();
         self.relay_totals.publish(self.relay.counters(), &self.counters);
+        self.watch_strain(now);
         self.outbox.finish_round();
         self.count_processor_time();
+    }
+
+    /// Says when the thread begins or ends to be late.
+    fn watch_strain(&mut self, now: Instant) {
+        let counters = &self.counters;
+        let dropped = counters.drops_blocked.get().wrapping_add(counters.buffers_exhausted.get());
+        self.strain.round(now, std::mem::take(&mut self.lag), dropped);
+        counters.commands_waiting.set(self.inbox.len() as u64);
+        let late = u64::from(self.strain.is_late());
+        if counters.late.get() != late {
+            counters.late.set(late);
+            self.outbox.wake_reader();
+        }
     }
 
     fn count_processor_time(&mut self) {

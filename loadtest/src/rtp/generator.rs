@@ -42,6 +42,9 @@ impl Default for GeneratorConfig {
     }
 }
 
+/// Packets sent before the thread listens again, however late it is.
+const SENDS_MAX: usize = 1024;
+
 enum Order {
     Add(Box<Stream>),
     Remove(u32, Sender<StreamReport>),
@@ -232,7 +235,8 @@ impl Driver {
 
     fn send_due(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) {
         let mut now = Instant::now();
-        while let Some(&Reverse((at, id))) = self.due.peek() {
+        for _ in 0..SENDS_MAX {
+            let Some(&Reverse((at, id))) = self.due.peek() else { return };
             if at > now {
                 now = Instant::now();
                 if at > now {

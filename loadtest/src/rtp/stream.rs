@@ -181,11 +181,16 @@ impl Running {
         all.latency(latency);
     }
 
-    /// How far from its beat (first arrival plus media time) a packet of a prompt arrived.
+    /// How far behind its beat a packet of a prompt arrived. The beat is that of the earliest packet so far, so
+    /// that one late packet at the beginning does not make all others early.
     fn keep_beat(&mut self, header: Header, arrived_nanos: u64, all: &mut Histograms) {
-        let &mut (began, first) = self.heard.beat.get_or_insert((arrived_nanos, header.timestamp));
-        let media_nanos = u64::from(header.timestamp.wrapping_sub(first)) * NANOS_PER_UNIT.unsigned_abs();
-        let off = arrived_nanos.abs_diff(began.saturating_add(media_nanos));
+        let (began, first) = self.heard.beat.get_or_insert((arrived_nanos, header.timestamp));
+        let media_nanos = u64::from(header.timestamp.wrapping_sub(*first)) * NANOS_PER_UNIT.unsigned_abs();
+        let expected = began.saturating_add(media_nanos);
+        if arrived_nanos < expected {
+            *began = began.saturating_sub(expected - arrived_nanos);
+        }
+        let off = arrived_nanos.saturating_sub(expected);
         self.report.off_beat_us_max = self.report.off_beat_us_max.max(off as f64 / 1e3);
         all.off_beat(off);
         all.phase(arrived_nanos);

@@ -36,7 +36,7 @@ impl Refusal {
 
 /// Takes an arriving INVITE. `None` if it was refused by a limit at the door: it is counted, and a trunk's call has
 /// a record as far as [`crate::settings::Limits::refused_records_per_s_max`] allows, because a flood must not fill
-/// the store; `full`: the switch has all the calls it may have.
+/// the store; `full`: what the switch has no room for.
 pub(crate) fn arrive(
     core: &mut Core,
     now: Instant,
@@ -44,11 +44,11 @@ pub(crate) fn arrive(
     leg: LegKey,
     peer: Peer,
     invite: &Invite,
-    full: bool,
+    full: Option<&'static str>,
 ) -> Option<Journey> {
     let urgent = matches!(peer, Peer::Agent(_))
         && matches!(core.plan.from_agent(&invite.to_user), Destination::Emergency(_));
-    if let Err(what) = admit(core, now, peer, full && !urgent) {
+    if let Err(what) = admit(core, now, peer, full.filter(|_| !urgent)) {
         refuse_at_door(core, now, key, (leg, peer), invite, Refusal::limit(what));
         return None;
     }
@@ -67,12 +67,12 @@ pub(crate) fn arrive(
 }
 
 /// Whether the limits let one more call in.
-fn admit(core: &mut Core, now: Instant, peer: Peer, full: bool) -> Result<(), &'static str> {
-    if full {
+fn admit(core: &mut Core, now: Instant, peer: Peer, full: Option<&'static str>) -> Result<(), &'static str> {
+    if let Some(what) = full {
         if let Peer::Trunk(trunk) = peer {
             core.trunks.refuse(trunk);
         }
-        return Err("calls");
+        return Err(what);
     }
     match peer {
         Peer::Agent(_) => Ok(()),

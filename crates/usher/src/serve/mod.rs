@@ -1,5 +1,6 @@
 //! `usher serve`: builds the parts, connects them, runs them, drains them.
 
+pub mod alarms;
 pub mod back;
 pub mod clock;
 pub mod counters;
@@ -35,6 +36,7 @@ use crate::cli::{ConfigArgs, Failure};
 use crate::config::keys::KeyBook;
 use crate::config::main_file::Main;
 use crate::config::{self, Loaded};
+use alarms::Alarms;
 use clock::Clock;
 use counters::Counters;
 use duty::Duty;
@@ -177,6 +179,7 @@ fn signalling(
         pace: Pace::new(loaded.main.sip.coalesce_us),
         offload: OffloadWatch::default(),
         counters: shared.counters,
+        alarms: Alarms::default(),
     })
 }
 

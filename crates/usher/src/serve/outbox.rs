@@ -17,6 +17,8 @@ const WAITING_MAX: usize = 100_000;
 pub struct Outbox {
     pool: Pool,
     waiting: Vec<VecDeque<Command>>,
+    /// Threads that were late when last looked at.
+    late: Vec<bool>,
     counters: Arc<Counters>,
 }
 
@@ -24,7 +26,8 @@ impl Outbox {
     /// An outbox for `pool`.
     pub fn new(pool: Pool, counters: Arc<Counters>) -> Self {
         let waiting = (0..pool.workers()).map(|_| VecDeque::new()).collect();
-        Outbox { pool, waiting, counters }
+        let late = vec![false; pool.workers()];
+        Outbox { pool, waiting, late, counters }
     }
 
     /// Hands a command over, behind those that wait already.
@@ -62,6 +65,15 @@ impl Outbox {
     /// What all threads have counted so far.
     pub fn totals(&self) -> CounterValues {
         self.pool.total()
+    }
+
+    /// A thread that began or ended to be late since the last call of this: its number, and whether it is.
+    pub fn lateness_changed(&mut self) -> Option<(usize, bool)> {
+        let change = |(worker, known): (usize, &mut bool)| {
+            let late = self.pool.is_late(worker);
+            (std::mem::replace(known, late) != late).then_some((worker, late))
+        };
+        self.late.iter_mut().enumerate().find_map(change)
     }
 
     /// What the threads heard or finished.

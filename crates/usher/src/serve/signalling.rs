@@ -13,7 +13,9 @@ use console::AdminRequest;
 use sip::Protocol;
 use store::Note;
 use tokio::sync::{Notify, broadcast, mpsc};
+use worker::CounterValues;
 
+use super::alarms::Alarms;
 use super::back::{Answer, Ask, refusal};
 use super::clock::Clock;
 use super::counters::{Counters, count};
@@ -76,6 +78,8 @@ pub struct Signalling {
     pub offload: OffloadWatch,
     /// What is counted here.
     pub counters: Arc<Counters>,
+    /// What the log is told about limits.
+    pub alarms: Alarms,
 }
 
 /// What woke the loop.
@@ -127,7 +131,10 @@ impl Signalling {
         match wake {
             Wake::Udp => self.drain_udp(now),
             Wake::Stream(event) => self.stream(now, event),
-            Wake::Media => self.drain_media(now),
+            Wake::Media => {
+                self.watch_media(now);
+                self.drain_media(now);
+            }
             Wake::Answer(answer) => self.answer(now, answer),
             Wake::Admin(request) => {
                 // The client may have gone; then nobody waits for the reply.
@@ -175,6 +182,19 @@ impl Signalling {
             Arrival::Failed(flow) => sip::Input::SendFailed { flow },
         };
         self.local.handle(now, Input::Sip(input));
+    }
+
+    /// Tells the switch which media threads keep up. A thread changes its mind seconds apart, so the log is
+    /// not flooded.
+    fn watch_media(&mut self, now: Instant) {
+        while let Some((worker, late)) = self.media.lateness_changed() {
+            if late {
+                tracing::warn!(worker, "a media thread does not keep up: no new calls there");
+            } else {
+                tracing::info!(worker, "a media thread keeps up again");
+            }
+            self.local.handle(now, Input::MediaLate { worker, late });
+        }
     }
 
     fn drain_media(&mut self, now: Instant) {
@@ -310,7 +330,27 @@ impl Signalling {
     }
 
     fn publish(&mut self) {
-        self.offload.look(self.clock.now(), &self.media.totals());
-        self.snapshot.store(Arc::new(self.local.snapshot(self.clock.now())));
+        let now = self.clock.now();
+        let media = self.media.totals();
+        self.offload.look(now, &media);
+        let snapshot = self.local.snapshot(now);
+        if self.alarms.are_due(now) {
+            self.say_alarms(now, &snapshot, &media);
+        }
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    fn say_alarms(&mut self, now: Instant, snapshot: &Snapshot, media: &CounterValues) {
+        let own = self.counters.samples();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter's value")]
+        let value = |name: &str, label: &str| {
+            let switch = snapshot.counters.iter().find(|one| one.name == name && one.label == label);
+            let own = own.iter().find(|sample| sample.name == name).map(|sample| sample.value as u64);
+            let thread = media.list().find(|(known, ..)| *known == name).map(|(.., value)| value);
+            switch.map(|counter| counter.value).or(own).or(thread).unwrap_or(0)
+        };
+        for (meaning, count) in self.alarms.look(now, value) {
+            tracing::warn!(count, "{meaning}");
+        }
     }
 }

@@ -128,7 +128,7 @@ async fn start_console(
                 #[expect(clippy::cast_precision_loss, reason = "a metric's value is a double")]
                 let value = value as f64;
                 let labels = vec![("worker", worker.to_string())];
-                let falls = matches!(name, "legs" | "offloaded" | "lag_us_max");
+                let falls = matches!(name, "legs" | "offloaded" | "lag_us_max" | "late" | "commands_waiting");
                 let kind = if falls { console::Kind::Gauge } else { console::Kind::Counter };
                 samples.push(Sample { name, help, kind, labels, value });
             }

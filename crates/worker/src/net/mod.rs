@@ -18,5 +18,5 @@ pub use batch::{BATCH_MAX, PACKET_BYTES_MAX, ReceiveBatch, SendBatch, Sent};
 pub use epoll::{Epoll, Token, Wake};
 pub use interface::{carries_vlans, interface_index, monotonic_ns, strips_vlan_tags};
 pub use io::{IoChoice, PacketIo, Parcel, Refusal, Tally, Woken};
-pub use process::{FileLimit, pin_to, process_cpu_time, raise_file_limit, thread_cpu_time};
+pub use process::{FileLimit, pin_to, process_cpu_time, raise_file_limit, sharpen_timers, thread_cpu_time};
 pub use socket::{Socket, SocketOptions};

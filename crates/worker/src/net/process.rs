@@ -42,6 +42,13 @@ pub fn pin_to(cpu: usize) -> io::Result<()> {
     check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) }).map(drop)
 }
 
+/// Lets the calling thread's waits end when they should, instead of up to 50 µs later.
+pub fn sharpen_timers() {
+    const SLACK_NANOS: libc::c_ulong = 1;
+    // SAFETY: takes no pointers. A kernel that refuses leaves things as they were.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK_NANOS) };
+}
+
 /// Processor time that the calling thread has used.
 pub fn thread_cpu_time() -> Duration {
     read_clock(libc::CLOCK_THREAD_CPUTIME_ID)

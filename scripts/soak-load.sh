@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The real switch at 60 % of a core for a long time: soak-load.sh [SECONDS]. In turn 1,000 bridged calls with voice, held for
+# a minute, and a minute of short calls. Then memory, descriptors, ports and transactions stand beside those of the start: they
+# must be equal, memory within 10 %. Processor 0 is the switch's, 1 the load's. Needs release builds of usher and usher-load.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-7200}
+usher=target/release/usher load=target/release/usher-load
+config=config/load
+rest=40                                        # RFC 3261 timers keep finished transactions for 32 s
+round=$((seconds < 300 ? 15 : 60))
+
+rm -rf var/load && mkdir -p var/load
+[ -f "$config/agents.toml" ] || scripts/make-load-agents.sh
+taskset -c 0 "$usher" serve --config "$config" >var/load/usher.log 2>&1 &
+pid=$!
+trap 'kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true' EXIT
+for _ in $(seq 100); do grep -q '^ready$' var/load/usher.log && break; sleep 0.1; done
+grep -q '^ready$' var/load/usher.log || { cat var/load/usher.log >&2; exit 70; }
+
+metric() { curl -sf http://127.0.0.1:8070/metrics | awk -v name="$1" 'index($1, name) == 1 { sum += $2 } END { print sum + 0 }'; }
+look() {
+    echo "$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") $(ls "/proc/$pid/fd" | wc -l)" \
+        "$(metric 'usher_media_ports_now{kind="used"}')" "$(metric usher_sip_transactions_now)"
+}
+voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --media "$round" --pid "$pid" --cpu 1 --generator-cpu 1; }
+talk() { taskset -c 1 "$load" calls --agents 500 --calls $((round * 200)) --rate 200 --pid "$pid"; }
+
+end=$(($(date +%s) + seconds))
+rounds=0
+echo "warming up"
+voices >var/load/last.txt && talk >>var/load/last.txt
+sleep "$rest"
+read -r memory files ports transactions <<<"$(look)"
+echo "start: $memory kB, $files descriptors, $ports ports, $transactions transactions"
+while [ "$(date +%s)" -lt "$end" ]; do
+    voices >var/load/last.txt && talk >>var/load/last.txt || { cat var/load/last.txt >&2; exit 1; }
+    rounds=$((rounds + 1))
+    echo "$(date +%T) round $rounds: $(look) (kB, descriptors, ports, transactions)"
+done
+sleep "$rest"
+read -r memory_end files_end ports_end transactions_end <<<"$(look)"
+echo "end:   $memory_end kB, $files_end descriptors, $ports_end ports, $transactions_end transactions, after $rounds rounds"
+sed -n '/streams\|lost\|processor/p' var/load/last.txt
+if [ "$files" != "$files_end" ] || [ "$ports" != "$ports_end" ] || [ "$transactions" != "$transactions_end" ] ||
+    [ $((memory_end * 10)) -gt $((memory * 11)) ]; then
+    echo "not equal: something stays behind" >&2
+    exit 1
+fi
+echo "equal"
