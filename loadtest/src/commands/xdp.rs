@@ -356,6 +356,8 @@ fn add_call(pool: &Pool, call: u32) {
             accepted: vec![(8, Codec::Pcma)],
             dtmf_payload_type: None,
             dtmf_payload_type_in: None,
+            dtmf_clock_hz: 8_000,
+            parameters: Default::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             rtcp_mux: true,
