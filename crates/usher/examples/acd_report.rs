@@ -176,9 +176,9 @@ impl Report {
             let need = staff::need(&day, calls, true).map_err(|failure| format!("{failure:?}"))?;
             let number = |agents: Option<u32>| agents.map_or("-".to_owned(), |agents| agents.to_string());
             let numbers = [
-                need.targets,
+                need.targets(),
                 need.targets_simulated,
-                need.floors,
+                need.floors(),
                 need.floors_simulated,
                 Some(need.on_duty),
             ];

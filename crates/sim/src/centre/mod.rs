@@ -14,5 +14,5 @@ mod spread;
 pub use callers::{Callers, Visitor};
 pub use outcome::{Bin, Outcome, Series, TierOutcome, Waits};
 pub use run::{Broken, Run};
-pub use scenario::{Callback, Group, Load, Reason, Scenario, Shortage, Tier, reserve_max};
+pub use scenario::{Callback, Group, Load, Reason, Scenario, Tier, reserve_max};
 pub use spread::{Shape, Spread};

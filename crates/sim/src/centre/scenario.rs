@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use acd::erlang::{Goal, Line};
+use acd::erlang::Line;
 use acd::{
-    AgentChoice, AgentConfig, Config, Contract, IndexWeights, Ladder, Limits, PolicyKind, QueueConfig,
-    Requirement,
+    AgentChoice, AgentConfig, Config, Contract, Demand, Feasibility, IndexWeights, Ladder, Limits,
+    PolicyKind, QueueConfig, Requirement,
 };
 use base::{AgentKey, Duration, QueueKey, SkillKey, TierKey};
 
@@ -101,19 +101,6 @@ pub enum Load {
     CallsPerHour(Vec<f64>),
     /// These very callers, by time.
     Recorded(Arc<[Visitor]>),
-}
-
-/// A promise that cannot be kept.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shortage {
-    /// Calls in the busiest hour.
-    pub calls_per_hour: f64,
-    /// Answer rate needed in all.
-    pub answer_rate: f64,
-    /// Agents on duty.
-    pub on_duty: u32,
-    /// Agents needed.
-    pub needed: u32,
 }
 
 /// The one queue of a simulated centre.
@@ -217,32 +204,18 @@ impl Scenario {
         }
     }
 
-    /// The answer rate in all that the tiers' floors add up to, by work.
-    pub fn floors(&self) -> f64 {
-        self.weighted(|contract| contract.floor)
-    }
-
-    /// The answer rate in all that the tiers' targets add up to, by work.
-    pub fn targets(&self) -> f64 {
-        self.weighted(|contract| contract.target)
-    }
-
-    fn weighted(&self, rate: impl Fn(&Contract) -> f64) -> f64 {
-        let work = |tier: &Tier| tier.share * self.mean_handle_of(tier);
-        let all: f64 = self.tiers.iter().map(work).sum();
-        self.tiers.iter().map(|tier| work(tier) * rate(&tier.contract)).sum::<f64>() / all
-    }
-
-    /// Why the floors cannot be kept in the busiest hour, if they cannot: what no order of service can change.
-    pub fn floors_shortage(&self) -> Option<Shortage> {
-        let calls_per_hour = self.calls_per_hour().into_iter().fold(0.0, f64::max);
-        let (line, answer_rate, on_duty) = (self.line(calls_per_hour), self.floors(), self.agents());
-        let kept = line.steady(on_duty, 0.0).is_none_or(|steady| steady.answered >= answer_rate);
-        if kept {
-            return None;
-        }
-        let needed = line.agents_for(Goal::Answered(answer_rate))?;
-        Some(Shortage { calls_per_hour, answer_rate, on_duty, needed })
+    /// What the contracts need at this load, by Erlang A: tiers weigh by their work. `None` where nobody calls or
+    /// nobody ever gives up.
+    pub fn feasibility(&self, calls_per_hour: f64) -> Option<Feasibility> {
+        let handle_s = self.mean_handle_s();
+        let calls = |tier: &Tier| calls_per_hour / 3600.0 * tier.share * self.mean_handle_of(tier) / handle_s;
+        let demand = Demand {
+            calls_per_s: self.tiers.iter().map(calls).collect(),
+            handle_s,
+            patience_s: self.mean_patience_s(),
+        };
+        let contracts: Vec<Contract> = self.tiers.iter().map(|tier| tier.contract).collect();
+        Feasibility::of(&contracts, &demand, self.agents())
     }
 
     /// What the engine is told.

@@ -5,6 +5,5 @@
 
 mod invariance;
 mod promise;
-mod skills;
 mod statistics;
 mod table;

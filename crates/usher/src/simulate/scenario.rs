@@ -371,15 +371,14 @@ fn check(root: &Section<'_>, scenario: &Scenario) {
             scenario.agents()
         );
         root.finding("load", message);
-    } else if let Some(short) = scenario.floors_shortage() {
+    } else if let Some(short) = scenario.feasibility(busiest).filter(|found| !found.keeps_floors()) {
+        let do_so = short.for_floors.map_or("no number".to_owned(), |agents| agents.to_string());
         let message = format!(
-            "floors cannot all be kept: they need {:.1} % of {:.0} calls an hour answered, {} agents on duty answer \
-             {:.1} %; {} agents would do",
-            short.answer_rate * 100.0,
-            short.calls_per_hour,
+            "floors cannot all be kept: they need {:.1} % of {busiest:.0} calls an hour answered, {} agents on duty \
+             answer {:.1} %; {do_so} agents would do",
+            short.floors * 100.0,
             short.on_duty,
-            line.steady(short.on_duty, 0.0).map_or(0.0, |steady| steady.answered * 100.0),
-            short.needed
+            short.answer_rate * 100.0
         );
         root.finding("tier", message);
     }

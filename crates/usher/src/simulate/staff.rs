@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use acd::erlang::Goal;
+use acd::Feasibility;
 use clap::Args;
 use sim::centre::{Load, Scenario, TierOutcome};
 
@@ -30,18 +30,15 @@ pub struct Need {
     pub calls_per_hour: f64,
     /// Their work, in agents.
     pub erlangs: f64,
-    /// Agents for the targets by Erlang A: enough in all, if they are given to the tiers that they were promised to.
-    pub targets: Option<u32>,
-    /// Agents for the floors by Erlang A.
-    pub floors: Option<u32>,
+    /// Agents on duty.
+    pub on_duty: u32,
+    /// By Erlang A: enough in all, if they answer the tiers that it was promised to. `None`: nobody calls, or nobody
+    /// ever gives up.
+    pub formula: Option<Feasibility>,
     /// Agents with whom every tier has its target in simulation.
     pub targets_simulated: Option<u32>,
     /// Agents with whom every tier has its floor in simulation.
     pub floors_simulated: Option<u32>,
-    /// Agents on duty.
-    pub on_duty: u32,
-    /// Answer rate in all with those, by Erlang A.
-    pub answered: Option<f64>,
 }
 
 /// Runs the command.
@@ -71,22 +68,23 @@ pub(crate) fn run(args: &StaffArgs) -> Result<(), Failure> {
 /// # Errors
 /// The engine broke.
 pub fn need(scenario: &Scenario, calls_per_hour: f64, simulate: bool) -> Result<Need, Failure> {
-    let line = scenario.line(calls_per_hour);
-    let needed = |rate: f64| line.agents_for(Goal::Answered(rate));
-    let (targets, floors) = (needed(scenario.targets()), needed(scenario.floors()));
-    let simulated = |from: Option<u32>, rate: fn(&acd::Contract) -> f64| match from {
-        Some(from) if simulate => fewest(scenario, calls_per_hour, from, rate),
-        _ => Ok(None),
+    let formula = scenario.feasibility(calls_per_hour);
+    let erlangs = scenario.line(calls_per_hour).erlangs();
+    let simulated = |guess: Option<u32>, rate: fn(&acd::Contract) -> f64| {
+        let guess = guess.unwrap_or(erlangs.ceil() as u32);
+        if simulate && calls_per_hour > 0.0 {
+            fewest(scenario, calls_per_hour, guess, rate)
+        } else {
+            Ok(None)
+        }
     };
     Ok(Need {
         calls_per_hour,
-        erlangs: line.erlangs(),
-        targets,
-        floors,
-        targets_simulated: simulated(targets, |contract| contract.target)?,
-        floors_simulated: simulated(floors, |contract| contract.floor)?,
+        erlangs,
         on_duty: scenario.agents(),
-        answered: line.steady(scenario.agents(), 0.0).map(|steady| steady.answered),
+        formula,
+        targets_simulated: simulated(formula.and_then(|found| found.for_targets), |terms| terms.target)?,
+        floors_simulated: simulated(formula.and_then(|found| found.for_floors), |terms| terms.floor)?,
     })
 }
 
@@ -172,19 +170,24 @@ fn table(scenario: &Scenario, needs: &[Need], simulated: bool) -> String {
             if needs.len() == 1 { "every".to_owned() } else { format!("{hour}") },
             grouped(need.calls_per_hour.round() as u64),
             format!("{:.1}", need.erlangs),
-            number(need.targets),
-            number(need.floors),
+            number(need.targets()),
+            number(need.floors()),
         ];
         if simulated {
             row.extend([number(need.targets_simulated), number(need.floors_simulated)]);
         }
-        row.extend([number(Some(need.on_duty)), percent(need.answered), need.verdict().to_owned()]);
+        row.extend([
+            number(Some(need.on_duty)),
+            percent(need.formula.map(|found| found.answer_rate)),
+            need.verdict().to_owned(),
+        ]);
         rows.push(row);
     }
+    let formula = needs.iter().find_map(|need| need.formula);
     let mut text = format!(
         "targets add up to {} of all calls, floors to {}; policy {}\n",
-        percent(Some(scenario.targets())),
-        percent(Some(scenario.floors())),
+        percent(formula.map(|found| found.targets)),
+        percent(formula.map(|found| found.floors)),
         scenario.policy.word()
     );
     lay_out(&mut text, &rows);
@@ -192,12 +195,22 @@ fn table(scenario: &Scenario, needs: &[Need], simulated: bool) -> String {
 }
 
 impl Need {
+    /// Agents for all targets by Erlang A.
+    pub fn targets(&self) -> Option<u32> {
+        self.formula?.for_targets
+    }
+
+    /// Agents for all floors by Erlang A.
+    pub fn floors(&self) -> Option<u32> {
+        self.formula?.for_floors
+    }
+
     /// What the agents on duty are enough for: by simulation where it was made.
     pub fn verdict(&self) -> &'static str {
         let enough = |by: Option<u32>| by.is_some_and(|needed| needed <= self.on_duty);
-        if enough(self.targets_simulated.or(self.targets)) {
+        if enough(self.targets_simulated.or(self.targets())) {
             "targets"
-        } else if enough(self.floors_simulated.or(self.floors)) {
+        } else if enough(self.floors_simulated.or(self.floors())) {
             "floors"
         } else {
             "neither"
@@ -211,12 +224,12 @@ fn json(needs: &[Need]) -> String {
             "hour": hour,
             "calls_per_hour": need.calls_per_hour,
             "erlangs": need.erlangs,
-            "agents_for_targets": need.targets,
-            "agents_for_floors": need.floors,
+            "agents_for_targets": need.targets(),
+            "agents_for_floors": need.floors(),
             "agents_for_targets_simulated": need.targets_simulated,
             "agents_for_floors_simulated": need.floors_simulated,
             "on_duty": need.on_duty,
-            "answer_rate": need.answered,
+            "answer_rate": need.formula.map(|found| found.answer_rate),
             "enough_for": need.verdict(),
         })
     };
