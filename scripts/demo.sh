@@ -120,6 +120,8 @@ The switch goes on serving until Ctrl-C.
              curl -H 'Authorization: Bearer demo-token' http://127.0.0.1:$http/api/v1/tiers
                   (also .../api/v1/calls, queues, agents, customers, openapi.json)
              $usher calls list --config $config
-             $usher calls show KEY --config $config
+             $usher calls show KEY --config $config      (the journey, step by step)
+             $usher explain KEY --config $config         (why he got this agent, and when)
+             $usher callbacks list --config $config
 END
 wait "$switch_pid" || true

@@ -68,7 +68,7 @@ pub(crate) struct Signalling {
     pub(crate) caller_hears_us: Times,
     /// From the agent's 200 to the first packet of the caller that he hears.
     pub(crate) agent_hears_us: Times,
-    /// How long an agent was free while callers waited, from the end of his last call to the next INVITE.
+    /// How long an agent was free while callers waited, from the BYE that ends his last call to the next INVITE.
     pub(crate) idle_us: Times,
 }
 
@@ -592,6 +592,9 @@ impl Calls {
         let Some(call) = self.calls.get(&key) else { return };
         self.text.clone_from(&call.bye);
         raw::close(&mut self.text, "");
+        if let Some(agent) = &call.rung {
+            self.free_since.insert(agent.clone(), Instant::now());
+        }
         let line = if self.sides.listen { &self.trunk } else { &self.desk };
         line.send(&self.text, self.sides.switch);
     }
@@ -600,11 +603,6 @@ impl Calls {
     fn over(&mut self, key: u64, end: usize) -> Option<()> {
         let call = self.calls.get_mut(&key)?;
         *call.over.get_mut(end)? = true;
-        if end == 1
-            && let Some(agent) = &call.rung
-        {
-            self.free_since.insert(agent.clone(), Instant::now());
-        }
         if call.over == [true, true] {
             self.calls.remove(&key);
             if let Some(ears) = &mut self.ears {

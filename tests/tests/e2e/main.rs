@@ -6,6 +6,7 @@ mod commands;
 mod desk;
 mod injection;
 mod lifecycle;
+mod loadtest;
 mod messages;
 mod offload;
 mod people;
