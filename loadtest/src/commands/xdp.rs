@@ -15,6 +15,8 @@ use usher_load::xdp::programs::{AtSwitch, Heard, Sink, Telephones};
 use worker::net::{pin_to, raise_file_limit};
 use worker::{OffloadConfig, Pool, PoolConfig};
 
+use crate::subject::rtpengine::Rtpengine;
+
 /// First port of the switch's legs, and of the telephones (which have other addresses): a leg has the same number
 /// on both sides, so that what is redirected as it is, is counted too.
 const PORTS: u16 = 10_000;
@@ -28,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "200,1000")]
     calls: Vec<u32>,
     /// What is measured, in this order, in every round.
-    #[arg(long, value_delimiter = ',', default_value = "nothing,bare,kernel,sockets")]
+    #[arg(long, value_delimiter = ',', default_value = "nothing,bare,kernel,sockets,rtpengine")]
     subjects: Vec<Subject>,
     /// Rounds.
     #[arg(long, default_value_t = 3)]
@@ -61,6 +63,8 @@ enum Subject {
     Kernel,
     /// Usher, user space.
     Sockets,
+    /// Sipwise rtpengine, user space, one thread.
+    Rtpengine,
 }
 
 impl Subject {
@@ -70,6 +74,7 @@ impl Subject {
             Subject::Bare => "bare look-up and redirect",
             Subject::Kernel => "Usher, in the kernel",
             Subject::Sockets => "Usher, user space",
+            Subject::Rtpengine => "rtpengine 10.5, user space",
         }
     }
 }
@@ -135,6 +140,7 @@ fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
         "ns of processor time per packet",
         "less generator and wire",
         "times the bare redirect",
+        "times Usher in the kernel",
         "packets/s",
         "lost",
     ]);
@@ -149,11 +155,14 @@ fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
     let cell = |spread: Option<Spread>| spread.map_or_else(String::new, |spread| format!("{spread:.0}"));
     for (&subject, measured) in subjects.iter().zip(all) {
         let ratio = Spread::ratio(&net(subject), &net(Subject::Bare)).filter(|_| subject != Subject::Nothing);
+        let beside_kernel =
+            Spread::ratio(&net(subject), &net(Subject::Kernel)).filter(|_| subject != Subject::Nothing);
         table.row([
             subject.title().to_owned(),
             cell(Spread::of(values(subject))),
             if subject == Subject::Nothing { String::new() } else { cell(Spread::of(net(subject))) },
             ratio.map_or_else(String::new, |ratio| ratio.to_string()),
+            beside_kernel.map_or_else(String::new, |ratio| format!("{ratio:.1}")),
             cell(Spread::of(measured.iter().map(|one| one.rate))),
             Spread::of(measured.iter().map(|one| one.lost * 100.0))
                 .map_or_else(String::new, |lost| format!("{lost:.3} %")),
@@ -166,12 +175,14 @@ fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
 enum Relay {
     Program(#[expect(dead_code, reason = "held as long as it is measured")] AtSwitch),
     Pool(Box<Pool>),
+    Rtpengine(#[expect(dead_code, reason = "held as long as it is measured")] Box<Rtpengine>),
 }
 
 fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, Box<dyn Error>> {
     let net = Net::new()?;
     let legs = calls * 2;
-    let sink = if subject == Subject::Sockets { Sink::Sockets } else { Sink::Frames };
+    let by_sockets = matches!(subject, Subject::Sockets | Subject::Rtpengine);
+    let sink = if by_sockets { Sink::Sockets } else { Sink::Frames };
     let mut sides = Vec::new();
     for place in [Place::Carrier, Place::Agents] {
         let _there = net.enter(place)?;
@@ -188,6 +199,7 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
             Subject::Nothing => Relay::Program(AtSwitch::nothing()?),
             Subject::Bare => Relay::Program(AtSwitch::bare(legs, |leg| port(PORTS, leg))?),
             Subject::Kernel | Subject::Sockets => Relay::Pool(Box::new(pool(options, subject, calls)?)),
+            Subject::Rtpengine => Relay::Rtpengine(Box::new(rtpengine(options, calls, &mut sides)?)),
         }
     };
     let mut speaker = Speaker::new(sides);
@@ -202,7 +214,7 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
     let heard = speaker.heard()?;
     let carried = match &relay {
         Relay::Pool(pool) => pool.total().offloaded,
-        Relay::Program(_) => 0,
+        Relay::Program(_) | Relay::Rtpengine(_) => 0,
     };
     Ok(account(options, subject, spoken, (before, heard), (&busy, wall), carried))
 }
@@ -286,7 +298,9 @@ impl Speaker {
 fn warm_up(speaker: &mut Speaker, relay: &Relay, subject: Subject, calls: u32) -> Result<(), Box<dyn Error>> {
     let Relay::Pool(pool) = relay else {
         speaker.set_legs(calls * 2)?;
-        speaker.speak_for(Duration::from_millis(200), false)?;
+        // rtpengine learns its peers in the first seconds.
+        let time = if subject == Subject::Rtpengine { 4_000 } else { 200 };
+        speaker.speak_for(Duration::from_millis(time), false)?;
         return Ok(());
     };
     let mut up = 0;
@@ -323,6 +337,22 @@ fn warm_up(speaker: &mut Speaker, relay: &Relay, subject: Subject, calls: u32) -
     }
     speaker.speak_for(Duration::from_millis(500), false)?;
     Ok(())
+}
+
+/// rtpengine in the switch's namespace, and the telephones told where to send.
+fn rtpengine(options: &Options, calls: u32, sides: &mut [Telephones]) -> Result<Rtpengine, Box<dyn Error>> {
+    let mut engine = Rtpengine::launch(IpAddr::V4(SWITCH), options.cpu)?;
+    for call in 0..calls {
+        let (even, odd) = (call * 2, call * 2 + 1);
+        let at = |side: Place, leg: u32| SocketAddr::new(IpAddr::V4(side.address()), port(PORTS, leg));
+        let remotes = engine.add_call(even as u16, [at(Place::Carrier, even), at(Place::Agents, odd)])?;
+        for (leg, remote) in [even, odd].into_iter().zip(remotes) {
+            for side in &mut *sides {
+                side.connect(leg, port(PORTS, leg), remote.port())?;
+            }
+        }
+    }
+    Ok(engine)
 }
 
 fn pool(options: &Options, subject: Subject, calls: u32) -> Result<Pool, Box<dyn Error>> {

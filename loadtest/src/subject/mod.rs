@@ -3,7 +3,7 @@
 
 mod bencode;
 mod own;
-mod rtpengine;
+pub(crate) mod rtpengine;
 
 use std::error::Error;
 use std::net::SocketAddr;

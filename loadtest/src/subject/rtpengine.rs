@@ -20,7 +20,7 @@ const PORTS: (u16, u16) = (40_000, 59_999);
 /// How long it may take to come up.
 const START_MAX: Duration = Duration::from_secs(10);
 
-pub(super) struct Rtpengine {
+pub(crate) struct Rtpengine {
     child: Child,
     control: UdpSocket,
     cookie: u32,
@@ -29,9 +29,18 @@ pub(super) struct Rtpengine {
 
 impl Rtpengine {
     pub(super) fn start(setup: &Setup) -> Result<Rtpengine, Box<dyn Error>> {
-        let address = setup.rig.address.to_string();
+        let mut engine = Rtpengine::launch(setup.rig.address, setup.cpu)?;
+        let rig = &setup.rig;
+        for caller in rig.legs().step_by(2) {
+            engine.add_call(caller, [rig.generator(caller), rig.generator(Rig::other(caller))])?;
+        }
+        Ok(engine)
+    }
+
+    /// Without calls, its media at `address`.
+    pub(crate) fn launch(address: IpAddr, cpu: usize) -> Result<Rtpengine, Box<dyn Error>> {
         let child = Command::new("taskset")
-            .args(["-c", &setup.cpu.to_string(), "rtpengine", "--foreground", "--config-file=none"])
+            .args(["-c", &cpu.to_string(), "rtpengine", "--foreground", "--config-file=none"])
             .args(["--table=-1", "--num-threads=1", "--media-num-threads=1", "--log-level=1", "--log-stderr"])
             .arg(format!("--interface={address}"))
             .arg(format!("--listen-ng={CONTROL}"))
@@ -45,7 +54,6 @@ impl Rtpengine {
         control.set_read_timeout(Some(Duration::from_millis(200)))?;
         let mut engine = Rtpengine { child, control, cookie: 0, remotes: Vec::new() };
         engine.await_start()?;
-        engine.add_calls(&setup.rig)?;
         Ok(engine)
     }
 
@@ -78,16 +86,18 @@ impl Rtpengine {
         }
     }
 
-    /// Legs 2n and 2n+1 offer and answer; each is told where to send.
-    fn add_calls(&mut self, rig: &Rig) -> Result<(), Box<dyn Error>> {
-        for caller in rig.legs().step_by(2) {
-            let callee = Rig::other(caller);
-            let tags = (format!("a{caller}"), format!("b{callee}"));
-            let to_callee = self.negotiate("offer", caller, &tags, rig.generator(caller))?;
-            let to_caller = self.negotiate("answer", caller, &tags, rig.generator(callee))?;
-            self.remotes.extend([to_caller, to_callee]);
-        }
-        Ok(())
+    /// The call of legs `caller` (even) and `caller + 1`: the even one's telephone offers, the odd one's answers. Where
+    /// the two are to send.
+    pub(crate) fn add_call(
+        &mut self,
+        caller: u16,
+        [even, odd]: [SocketAddr; 2],
+    ) -> Result<[SocketAddr; 2], Box<dyn Error>> {
+        let tags = (format!("a{caller}"), format!("b{caller}"));
+        let to_callee = self.negotiate("offer", caller, &tags, even)?;
+        let to_caller = self.negotiate("answer", caller, &tags, odd)?;
+        self.remotes.extend([to_caller, to_callee]);
+        Ok([to_caller, to_callee])
     }
 
     /// Gives rtpengine the SDP of one side; where the other side is to send.
