@@ -17,15 +17,20 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// Registers agent `number`; it answers with a sine of `hz`.
+    /// Registers agent `number`; it answers with a sine of `hz` in A-law.
     pub fn start(site: &Site, number: &str, hz: f64) -> Baresip {
+        Baresip::that_speaks(site, number, hz, "PCMA")
+    }
+
+    /// The same in another codec, by its name among baresip's, and in no other.
+    pub fn that_speaks(site: &Site, number: &str, hz: f64, codec: &str) -> Baresip {
         let folder = site.file(&format!("baresip-{number}"));
         std::fs::create_dir_all(folder.join("heard")).unwrap();
         std::fs::write(folder.join("says.wav"), voice::wav(&voice::tone(hz, 60))).unwrap();
         std::fs::write(folder.join("config"), config(&folder.display().to_string())).unwrap();
         let account = format!(
             "<sip:{number}@hotline.example;transport=udp>;auth_user={number};auth_pass=change-me-{number}\
-             ;outbound=\"sip:{}\";regint=600;answermode=auto;audio_codecs=PCMA\n",
+             ;outbound=\"sip:{}\";regint=600;answermode=auto;audio_codecs={codec}\n",
             site.switch()
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
@@ -49,7 +54,7 @@ impl Baresip {
             let files = std::fs::read_dir(self.folder.join("heard")).unwrap().flatten();
             files.map(|file| file.path()).find(|path| path.to_string_lossy().ends_with("-dec.wav"))
         });
-        voice::read_wav(&file)
+        voice::read_wav_at_8k(&file)
     }
 }
 
@@ -74,6 +79,8 @@ fn config(folder: &str) -> String {
          snd_path {folder}/heard\n\
          module_path /usr/lib/baresip/modules\n\
          module g711.so\n\
+         module g722.so\n\
+         module opus.so\n\
          module aufile.so\n\
          module aubridge.so\n\
          module sndfile.so\n\

@@ -81,3 +81,11 @@ pub fn read_wav(path: &Path) -> Vec<i16> {
     let data = bytes.windows(4).position(|word| word == b"data").expect("a data chunk") + 8;
     bytes[data..].as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
+
+/// The first channel of a WAV file, at 8 kHz: of every so many samples one. Good enough to look for tones.
+pub fn read_wav_at_8k(path: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let channels = usize::from(u16::from_le_bytes([bytes[22], bytes[23]]));
+    let rate = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]) as usize;
+    read_wav(path).into_iter().step_by(channels * rate / 8_000).collect()
+}

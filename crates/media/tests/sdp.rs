@@ -353,3 +353,78 @@ fn any_bytes_are_parsed_printed_and_answered_without_harm() {
     }
     assert!(answered > 10_000, "{answered}: the mutations are too wild to test anything");
 }
+
+/// As browsers and softphones write it.
+const OPUS_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+    m=audio 4000 RTP/AVP 96 111 8 110 126\r\na=rtpmap:96 opus/48000/2\r\n\
+    a=fmtp:96 minptime=10; useinbandfec=1; maxaveragebitrate=20000\r\na=rtpmap:111 speex/16000\r\n\
+    a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n";
+
+#[test]
+fn opus_is_offered_with_its_clock_its_channels_and_what_we_like_to_hear() {
+    let mut local = local();
+    local.codecs = vec![Codec::Pcma, Codec::Opus];
+    let said = text(&offer(&local));
+    for line in [
+        "m=audio 30000 RTP/AVP 8 111 101 110\r\n",
+        "a=rtpmap:111 opus/48000/2\r\n",
+        "a=fmtp:111 minptime=10;useinbandfec=1;stereo=0;maxplaybackrate=16000;sprop-maxcapturerate=16000\r\n",
+        "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n",
+        "a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\n",
+    ] {
+        assert!(said.contains(line), "{line} is not in\n{said}");
+    }
+    local.codecs = vec![Codec::Opus];
+    let said = text(&offer(&local));
+    assert!(said.contains("m=audio 30000 RTP/AVP 111 110\r\n"), "one clock, one kind of event:\n{said}");
+}
+
+#[test]
+fn opus_is_answered_with_the_peers_numbers_and_the_events_of_its_clock() {
+    let mut local = local();
+    let offered = read(OPUS_OFFER);
+    local.codecs = vec![Codec::Pcma, Codec::Opus];
+    let (_, plain) = answer(&local, &offered).unwrap();
+    assert_eq!((plain.codec, plain.dtmf_payload_type, plain.dtmf_clock_hz), (Codec::Pcma, Some(126), 8_000));
+    local.codecs = vec![Codec::Opus];
+    let (session, agreed) = answer(&local, &offered).unwrap();
+    assert_eq!((agreed.codec, agreed.payload_type), (Codec::Opus, 96));
+    assert_eq!((agreed.dtmf_payload_type, agreed.dtmf_clock_hz), (Some(110), 48_000));
+    assert_eq!((agreed.parameters.fec, agreed.parameters.max_bitrate), (true, 20_000));
+    let said = text(&session);
+    assert!(said.contains("RTP/AVP 96 110\r\n") && said.contains("a=rtpmap:96 opus/48000/2\r\n"), "{said}");
+    // Our next offer in this dialog gives no number a new meaning (RFC 3264 §8.3.2).
+    local.codecs = vec![Codec::Opus, Codec::Pcma];
+    let said = text(&reoffer(&local, &session));
+    assert!(said.contains("RTP/AVP 96 8 101 110\r\n"), "{said}");
+    // Without events of its clock the others are taken.
+    let others = OPUS_OFFER.replace("a=rtpmap:110 telephone-event/48000\r\n", "");
+    local.codecs = vec![Codec::Opus];
+    let (_, agreed) = answer(&local, &read(&others)).unwrap();
+    assert_eq!((agreed.dtmf_payload_type, agreed.dtmf_clock_hz), (Some(126), 8_000));
+}
+
+#[test]
+fn opus_of_another_clock_is_none_and_a_forgotten_channel_is_forgiven() {
+    let mut local = local();
+    local.codecs = vec![Codec::Opus];
+    for (written, is_opus) in
+        [("opus/48000/2", true), ("OPUS/48000", true), ("opus/16000/2", false), ("opus/48000/6", false)]
+    {
+        let changed = OPUS_OFFER.replace("opus/48000/2", written);
+        assert_eq!(answer(&local, &read(&changed)).is_ok(), is_opus, "{written}");
+    }
+}
+
+#[test]
+fn an_answer_to_our_offer_of_opus_is_sent_under_its_numbers_and_heard_under_ours() {
+    let mut local = local();
+    local.codecs = vec![Codec::Pcma, Codec::Opus];
+    let ours = offer(&local);
+    let theirs = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+        m=audio 4000 RTP/AVP 98 99\r\na=rtpmap:98 opus/48000/2\r\na=rtpmap:99 telephone-event/48000\r\n";
+    let agreed = accept_answer(&local, &ours, &read(theirs)).unwrap();
+    assert_eq!((agreed.codec, agreed.payload_type), (Codec::Opus, 98));
+    assert_eq!(agreed.accepted, [(111, Codec::Opus)]);
+    assert_eq!((agreed.dtmf_payload_type, agreed.dtmf_payload_type_in), (Some(99), Some(110)));
+}

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use base::LegKey;
+use base::{LegKey, MixKey};
 use kit::{PATIENCE, Phone, Rig, config, for_each_io};
-use media::relay::BindFailure;
+use media::codec::pcma;
+use media::relay::{Audience, BindFailure};
 use media::{Codec, Command, Event, Prompt};
 use worker::PoolConfig;
 use worker::net::IoChoice;
@@ -105,6 +106,30 @@ fn a_prompt_arrives_whole_and_in_its_own_time() {
         assert!(took > Duration::from_millis(49 * 20 - 30), "50 frames in {took:?}");
         rig.wait_for("PlayDone", |event| matches!(event, Event::PlayDone { token: 7, .. }).then_some(()));
     });
+}
+
+#[test]
+fn three_in_a_mix_hear_the_others_and_a_listener_is_not_heard() {
+    let mut rig = Rig::new(&PoolConfig::default());
+    let locals = [20_000, 20_002, 20_004].map(|port| SocketAddr::new([127, 0, 10, 40].into(), port));
+    let mut phones = [0; 3].map(|_| Phone::new("127.0.10.40"));
+    for (n, (local, phone)) in (1u64..).zip(locals.iter().zip(&phones)) {
+        let leg = rig.leg(n, *local, phone);
+        let heard_by = if n == 3 { Audience::Nobody } else { Audience::Everybody };
+        rig.send(Command::Join { leg, mix: MixKey(1), heard_by });
+    }
+    rig.settle(LegKey(3));
+    let levels = [0x95, 0xA0, 0x81];
+    for _ in 0..9 {
+        for (phone, (local, level)) in phones.iter_mut().zip(locals.iter().zip(levels)) {
+            phone.say(*local, level);
+        }
+    }
+    let sum = pcma::encode(pcma::decode(levels[0]) + pcma::decode(levels[1]));
+    assert!(!levels.contains(&sum));
+    phones[2].hear_byte(sum);
+    phones[0].hear_byte(levels[1]);
+    phones[1].hear_byte(levels[0]);
 }
 
 #[test]

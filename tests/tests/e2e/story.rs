@@ -5,7 +5,7 @@ use tests::audio::{Audio, Signal};
 use tests::baresip::Baresip;
 use tests::g711::{self, Law};
 use tests::sipp::{Plan, register};
-use tests::site::Site;
+use tests::site::{Site, set};
 use tests::usher::Usher;
 use tests::voice;
 
@@ -88,6 +88,40 @@ fn a_softphone_registers_answers_and_both_hear_each_other() {
         heard.len()
     );
     usher.stop();
+}
+
+/// Softphones that speak Opus, or G.722, and nothing else; the carrier speaks G.711 and nothing else.
+#[test]
+fn softphones_of_other_codecs_and_the_carrier_hear_each_other() {
+    for codec in ["opus/48000/2", "G722"] {
+        let site = Site::new("codecs");
+        site.edit("usher.toml", |main| {
+            set(
+                main,
+                "media",
+                "codecs",
+                vec!["PCMA".to_owned(), "PCMU".into(), "G722".into(), "opus".into()],
+            );
+        });
+        let usher = Usher::start(&site);
+        let phone = Baresip::that_speaks(&site, "1010", 437.0, codec);
+        api::make_ready(&site, "1010");
+        let (mut caller, audio) = call(&site, "caller-hangs-up", "13800000001", "10000");
+        audio.wait_prompt("zh", "menu-ordinary");
+        audio.press(b'0');
+        audio.say(Signal::Tone(1000.0));
+        audio.wait_tone(437.0);
+        audio.wait_tone(437.0);
+        caller.go_on();
+        caller.finish();
+        let (record, _) = api::last_call(&site, 1);
+        assert_eq!((&record["outcome"], &record["agent"]), (&"answered".into(), &"1010".into()), "{record}");
+        let heard = phone.heard();
+        let shares = heard.chunks_exact(4000).map(|part| g711::share_of(1000.0, part));
+        let best = shares.fold(0.0, f64::max);
+        assert!(best > 0.9, "{codec}: of {} samples at best {best} is the caller's tone", heard.len());
+        usher.stop();
+    }
 }
 
 /// The caller speaks µ-law, the agent A-law: the prompts are the caller's, and both hear each other.

@@ -137,10 +137,11 @@ impl Relay {
     /// An empty relay. SSRCs, first sequence numbers and timestamps come from `seed`.
     pub fn new(config: RelayConfig, seed: Seed) -> Self {
         let mut rng = Rng::new(seed);
+        let hasher = rng.next_seed();
         Relay {
             config,
-            by_key: SeededMap::with_hasher(rng.next_seed()),
-            by_mix: SeededMap::with_hasher(rng.next_seed()),
+            by_key: SeededMap::with_hasher(hasher),
+            by_mix: SeededMap::with_hasher(hasher),
             rng,
             places: Vec::new(),
             free: Vec::new(),
