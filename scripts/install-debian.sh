@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for: build | demo | test. Says what it does; does nothing when all is there.
+# Installs the Debian packages that are missing for: build | demo | test | compare-sip. Says what it does; does nothing when all is there.
 set -euo pipefail
 
 build="build-essential lld pkg-config"
 demo="$build espeak-ng sox asterisk-core-sounds-en-wav curl iproute2 jq"
-test="$demo sip-tester baresip-core postgresql-15 libcap2-bin"
+test="$demo sip-tester baresip-core postgresql-15 libcap2-bin valgrind"
 
 case "${1:-}" in
     build) wanted=$build ;;
     demo) wanted=$demo ;;
     test) wanted=$test ;;
-    *) echo "usage: $0 build|demo|test" >&2; exit 64 ;;
+    compare-sip) wanted="$build kamailio" ;;
+    *) echo "usage: $0 build|demo|test|compare-sip" >&2; exit 64 ;;
 esac
 
 missing=()

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod audio;
+pub mod backlog;
 pub mod bucket;
 mod core;
 mod counters;
@@ -23,6 +24,7 @@ mod snapshot;
 pub mod switch;
 mod trunks;
 pub mod view;
+mod worth;
 
 pub use invariants::{Remains, Violation};
 pub use journey::feature::CONFIRMATIONS;

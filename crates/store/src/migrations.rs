@@ -22,6 +22,12 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("migrations/0002_sqlite.sql"),
         include_str!("migrations/0002_postgres.sql"),
     ),
+    (
+        3,
+        "the directory's revision",
+        include_str!("migrations/0003_sqlite.sql"),
+        include_str!("migrations/0003_postgres.sql"),
+    ),
 ];
 
 /// Applies the steps that are not applied yet.

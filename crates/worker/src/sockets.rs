@@ -19,15 +19,30 @@ struct Leg {
     rtp: Socket,
     /// Whom the kernel lets through to `rtp`, once he is certain.
     connected: Option<SocketAddr>,
-    /// Open while signalling says that RTCP has a port of its own.
-    rtcp: Option<Socket>,
+    rtcp: Rtcp,
+}
+
+/// Where a leg's RTCP goes.
+enum Rtcp {
+    /// Through the RTP port.
+    Muxed,
+    /// Through a port of its own, which is opened when there is voice or something to report: many a call
+    /// ends before, and a socket is the dearest thing about a leg.
+    Due,
+    /// Through this one.
+    Open(Socket),
+    /// Nowhere: the port could not be had. The call can do without it.
+    Refused,
 }
 
 impl Leg {
     fn socket(&self, channel: Channel) -> Option<&Socket> {
         match channel {
             Channel::Rtp => Some(&self.rtp),
-            Channel::Rtcp => self.rtcp.as_ref(),
+            Channel::Rtcp => match &self.rtcp {
+                Rtcp::Open(socket) => Some(socket),
+                Rtcp::Muxed | Rtcp::Due | Rtcp::Refused => None,
+            },
         }
     }
 }
@@ -39,6 +54,8 @@ pub(crate) struct Sockets {
     options: SocketOptions,
     batch: SendBatch,
     batch_of: Option<(usize, Channel)>,
+    /// Legs whose RTCP port was opened in this round and is not listened to yet.
+    unwatched: Vec<usize>,
     counters: Arc<Counters>,
 }
 
@@ -64,6 +81,7 @@ impl Sockets {
             options,
             batch: SendBatch::default(),
             batch_of: None,
+            unwatched: Vec::new(),
             counters,
         }
     }
@@ -88,35 +106,58 @@ impl Sockets {
             self.legs.resize_with(index.saturating_add(1), || None);
         }
         if let Some(place) = self.legs.get_mut(index) {
-            *place = Some(Leg { key, slot, local, rtp, connected: None, rtcp: None });
+            *place = Some(Leg { key, slot, local, rtp, connected: None, rtcp: Rtcp::Muxed });
             self.by_key.insert(key, index);
         }
         Ok(())
     }
 
-    /// Opens or closes the leg's RTCP port, and hears everyone again: new signalling may mean a new
-    /// address. `false` if the RTCP port could not be bound; the call can do without it.
-    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool, epoll: &Epoll) -> bool {
-        let Some(&index) = self.by_key.get(&key) else { return true };
+    /// Gives RTCP its way, and hears everyone again: new signalling may mean a new address.
+    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool) {
+        let Some(&index) = self.by_key.get(&key) else { return };
         self.flush();
-        let options = self.options;
-        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return true };
+        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
         if leg.connected.take().is_some() {
             // Only a closed descriptor could fail here, and this one is open.
             let _ = leg.rtp.disconnect();
         }
-        if muxed {
-            leg.rtcp = None;
-        } else if leg.rtcp.is_none() {
-            let port = leg.local.port().saturating_add(1);
-            let opened = Socket::bind(SocketAddr::new(leg.local.ip(), port), &options).and_then(|rtcp| {
-                epoll.add(&rtcp, token(index, Channel::Rtcp))?;
-                Ok(rtcp)
-            });
-            leg.rtcp = opened.ok();
-            return leg.rtcp.is_some();
+        match (&leg.rtcp, muxed) {
+            (_, true) => leg.rtcp = Rtcp::Muxed,
+            (Rtcp::Muxed, false) => leg.rtcp = Rtcp::Due,
+            (Rtcp::Due | Rtcp::Open(_) | Rtcp::Refused, false) => {}
         }
-        true
+    }
+
+    /// Opens the RTCP port of the leg at `index`, if it is due.
+    #[inline]
+    pub(crate) fn open_rtcp(&mut self, index: usize) {
+        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
+        if !matches!(leg.rtcp, Rtcp::Due) {
+            return;
+        }
+        let port = leg.local.port().saturating_add(1);
+        match Socket::bind(SocketAddr::new(leg.local.ip(), port), &self.options) {
+            Ok(socket) => {
+                leg.rtcp = Rtcp::Open(socket);
+                self.unwatched.push(index);
+            }
+            Err(_) => {
+                leg.rtcp = Rtcp::Refused;
+                self.counters.binds_failed.add(1);
+            }
+        }
+    }
+
+    /// Listens to the RTCP ports that were opened since the last call.
+    pub(crate) fn watch(&mut self, epoll: &Epoll) {
+        for index in self.unwatched.drain(..) {
+            let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { continue };
+            let Rtcp::Open(socket) = &leg.rtcp else { continue };
+            if epoll.add(socket, token(index, Channel::Rtcp)).is_err() {
+                leg.rtcp = Rtcp::Refused;
+                self.counters.binds_failed.add(1);
+            }
+        }
     }
 
     /// Lets only `remote` through to the leg's RTP socket from now on: the kernel drops strangers before
@@ -130,14 +171,16 @@ impl Sockets {
     /// Closes a leg's sockets. What it was about to send leaves first. `false` if there was no such leg.
     pub(crate) fn remove(&mut self, key: LegKey) -> bool {
         self.flush();
-        let place = self.by_key.remove(&key).and_then(|index| self.legs.get_mut(index));
-        place.and_then(Option::take).is_some()
+        let Some(index) = self.by_key.remove(&key) else { return false };
+        self.unwatched.retain(|&other| other != index);
+        self.legs.get_mut(index).and_then(Option::take).is_some()
     }
 
     /// Closes all sockets. The legs that had them.
     pub(crate) fn remove_all(&mut self) -> Vec<LegKey> {
         self.batch.clear();
         self.batch_of = None;
+        self.unwatched.clear();
         self.by_key.clear();
         let mut legs: Vec<LegKey> = self.legs.drain(..).flatten().map(|leg| leg.key).collect();
         legs.sort_unstable();
@@ -179,6 +222,9 @@ impl Sink for Sockets {
         let index = slot.index();
         if self.batch_of != Some((index, channel)) || self.batch.is_full() {
             self.flush();
+        }
+        if channel == Channel::Rtcp {
+            self.open_rtcp(index);
         }
         let leg = self.legs.get(index).and_then(Option::as_ref).filter(|leg| leg.slot == slot);
         let Some(leg) = leg.filter(|leg| leg.socket(channel).is_some()) else {

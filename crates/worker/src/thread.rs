@@ -166,6 +166,8 @@ impl Thread {
         if self.ready.contains(&BELL) {
             self.inbox.wake.heard();
             self.orders_left = true;
+            // More commands follow soon: those of one call come within a millisecond of each other.
+            self.busy = true;
         }
         if self.orders_left {
             self.take_orders(now);
@@ -176,6 +178,7 @@ impl Thread {
             self.relay.handle_timeout(now, &mut self.sockets);
         }
         self.sockets.flush();
+        self.sockets.watch(&self.epoll);
         self.report();
         self.relay_totals.publish(self.relay.counters(), &self.counters);
         self.outbox.finish_round();
@@ -218,9 +221,7 @@ impl Thread {
             Command::AddLeg { leg, port, local } => self.add_leg(now, leg, SocketAddr::new(local, port)),
             Command::SetRemote { leg, ref negotiated, .. } => {
                 let muxed = negotiated.rtcp_mux || negotiated.remote_rtcp == negotiated.remote;
-                if !self.sockets.resignalled(leg, muxed, &self.epoll) {
-                    self.counters.binds_failed.add(1);
-                }
+                self.sockets.resignalled(leg, muxed);
                 self.relay.handle(now, command);
             }
             command => self.relay.handle(now, command),
@@ -286,6 +287,7 @@ impl Thread {
             self.again.push(token);
         }
         self.current = Some(leg);
+        self.sockets.open_rtcp(index);
         self.hand_in(now, slot, channel, count);
         self.current = None;
     }

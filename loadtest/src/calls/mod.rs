@@ -39,6 +39,16 @@ pub(crate) struct Sides {
     pub(crate) number: String,
     /// Callers only listen: no agent will answer.
     pub(crate) listen: bool,
+    /// One caller of so many calls from 138… instead of 139…: numbers that the directory may know; 0 = nobody.
+    pub(crate) valuable_every: u64,
+    /// Callers and agents neither send nor take voice (`a=inactive`).
+    pub(crate) muted: bool,
+}
+
+impl Sides {
+    fn is_valuable(&self, key: u64) -> bool {
+        self.valuable_every > 0 && key.is_multiple_of(self.valuable_every)
+    }
 }
 
 /// What was measured about the signalling.
@@ -52,6 +62,8 @@ pub(crate) struct Signalling {
     pub(crate) completed: u64,
     /// Calls refused, by status.
     pub(crate) refused: BTreeMap<u16, u64>,
+    /// Calls of valuable callers begun and completed.
+    pub(crate) valuable: [u64; 2],
     /// Calls that nobody ended in time.
     pub(crate) stuck: u64,
     /// Messages that were sent again by the switch, or made no sense.
@@ -62,6 +74,8 @@ pub(crate) struct Signalling {
     pub(crate) ring_us: Times,
     /// From the agent's 200 to the switch's ACK.
     pub(crate) join_us: Times,
+    /// From INVITE to a refusal.
+    pub(crate) refuse_us: Times,
 }
 
 /// Quantiles of a time, in microseconds.
@@ -104,6 +118,7 @@ struct Clocks {
     answer: Histogram<u64>,
     ring: Histogram<u64>,
     join: Histogram<u64>,
+    refuse: Histogram<u64>,
 }
 
 /// Both sides of all calls.
@@ -180,7 +195,12 @@ impl Calls {
             hold,
             generator,
             counts: Signalling::default(),
-            clocks: Clocks { answer: histogram()?, ring: histogram()?, join: histogram()? },
+            clocks: Clocks {
+                answer: histogram()?,
+                ring: histogram()?,
+                join: histogram()?,
+                refuse: histogram()?,
+            },
             text: String::new(),
         })
     }
@@ -251,6 +271,7 @@ impl Calls {
             answer_us: Times::of(&self.clocks.answer),
             ring_us: Times::of(&self.clocks.ring),
             join_us: Times::of(&self.clocks.join),
+            refuse_us: Times::of(&self.clocks.refuse),
             ..self.counts.clone()
         }
     }
@@ -299,6 +320,8 @@ impl Calls {
         let key = self.next;
         self.next += 1;
         self.counts.begun += 1;
+        let valuable = self.sides.is_valuable(key);
+        self.counts.valuable[0] += u64::from(valuable);
         let mut call = Call {
             begun: now,
             picked_up: None,
@@ -321,14 +344,15 @@ impl Calls {
         }
         let Sides { switch, number, .. } = &self.sides;
         let here = self.trunk.here;
+        let prefix = if valuable { 138 } else { 139 };
         self.text.clear();
         let _ = write!(
             self.text,
             "INVITE sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{key}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:139{key:08}@{here}>;tag=c{key}\r\nTo: <sip:{number}@{switch}>\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{prefix}{key:08}@{here}>;tag=c{key}\r\nTo: <sip:{number}@{switch}>\r\n\
              Call-ID: {key}@load\r\nCSeq: 1 INVITE\r\nContact: <sip:carrier@{here}>\r\n"
         );
-        raw::close(&mut self.text, &session(call.here[0]));
+        raw::close(&mut self.text, &session(call.here[0], self.sides.muted));
         self.trunk.send(&self.text, *switch);
         self.calls.insert(key, call);
         Ok(())
@@ -406,7 +430,8 @@ impl Calls {
         );
         raw::close(&mut self.text, "");
         self.trunk.send(&self.text, *switch);
-        self.calls.remove(&key)?;
+        let call = self.calls.remove(&key)?;
+        let _ = self.clocks.refuse.record(micros(call.begun.elapsed()));
         *self.counts.refused.entry(status).or_default() += 1;
         Some(())
     }
@@ -434,11 +459,13 @@ impl Calls {
     }
 
     fn agent_rung(&mut self, now: Instant, call_id: &str, raw: Raw<'_>) -> Option<()> {
-        let key: u64 = raw.caller_number()?.strip_prefix("139")?.parse().ok()?;
+        let number = raw.caller_number()?;
+        let key: u64 = number.strip_prefix("139").or_else(|| number.strip_prefix("138"))?.parse().ok()?;
         let call = self.calls.get_mut(&key)?;
         let here = self.desk.here;
         let contact = format!("Contact: <sip:agent@{here}>\r\n");
-        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session(call.here[1]));
+        let session = session(call.here[1], self.sides.muted);
+        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session);
         self.desk.send(&self.text, self.sides.switch);
         if call.picked_up.is_some() {
             return None;
@@ -488,6 +515,7 @@ impl Calls {
         if call.over == [true, true] {
             self.calls.remove(&key);
             self.counts.completed += 1;
+            self.counts.valuable[1] += u64::from(self.sides.is_valuable(key));
             if self.by_agent.len() > 4096 && self.calls.len() * 4 < self.by_agent.len() {
                 let calls = &self.calls;
                 self.by_agent.retain(|_, key| calls.contains_key(key));

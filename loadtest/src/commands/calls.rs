@@ -13,6 +13,7 @@ use super::rtp::PaceOptions;
 use crate::calls::{Calls, Sides, Signalling, seat};
 use crate::demo::http::Api;
 use crate::demo::people;
+use crate::process::cpu_us;
 
 /// What to drive. The defaults fit `config/load`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,15 @@ pub(crate) struct Options {
     /// Hold all calls at a time for so many seconds, without a packet of media from here.
     #[arg(long)]
     keep: Option<u64>,
+    /// One caller of so many is from 138…, numbers that the directory may know, and is counted apart.
+    #[arg(long, default_value_t = 0)]
+    valuable_every: u64,
+    /// Nobody sends nor takes voice (`a=inactive`).
+    #[arg(long)]
+    muted: bool,
+    /// Refusals are expected: they are no failure of the run.
+    #[arg(long)]
+    overload: bool,
     /// Process of the switch: its processor time and memory are read.
     #[arg(long)]
     pid: Option<u32>,
@@ -103,6 +113,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         domain: options.domain.clone(),
         number: options.listen.as_ref().unwrap_or(&options.number).clone(),
         listen: options.listen.is_some(),
+        valuable_every: options.valuable_every,
+        muted: options.muted,
     };
     seat(&sides, &agents, &Api::new(&options.api, &options.token))?;
     println!("{} agents registered and ready", agents.len());
@@ -122,7 +134,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         std::fs::write(path, serde_json::to_vec_pretty(&outcome)?)?;
         println!("saved to {}", path.display());
     }
-    let whole = outcome.signalling.completed == outcome.signalling.begun;
+    let refused = if options.overload { outcome.signalling.refused.values().sum() } else { 0 };
+    let whole = outcome.signalling.completed + refused == outcome.signalling.begun;
     if whole { Ok(()) } else { Err("not every call was completed".into()) }
 }
 
@@ -171,13 +184,20 @@ fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Ou
 }
 
 fn print(outcome: &Outcome) {
-    let Signalling { begun, bridged, completed, refused, stuck, odd, answer_us, ring_us, join_us } =
-        &outcome.signalling;
+    let Signalling { begun, bridged, completed, refused, valuable, stuck, odd, .. } = &outcome.signalling;
+    let Signalling { answer_us, ring_us, join_us, refuse_us, .. } = &outcome.signalling;
     println!("calls            begun {begun}, bridged {bridged}, completed {completed}, stuck {stuck}");
     println!("                 refused {refused:?}, repeated or odd messages {odd}");
     println!("rate             {:.1} calls/s over {:.1} s", outcome.calls_per_s, outcome.seconds);
-    for (name, times) in [("INVITE to 200", answer_us), ("INVITE to ring", ring_us), ("200 to ACK", join_us)]
-    {
+    if valuable[0] > 0 {
+        println!("valuable         begun {}, completed {}", valuable[0], valuable[1]);
+    }
+    for (name, times) in [
+        ("INVITE to 200", answer_us),
+        ("INVITE to ring", ring_us),
+        ("200 to ACK", join_us),
+        ("INVITE to 503", refuse_us),
+    ] {
         println!("{name:<16} p50 {} µs, p99 {} µs, max {} µs", times.p50, times.p99, times.max);
     }
     if let Some(us) = outcome.cpu_us_per_call {
@@ -197,14 +217,4 @@ fn print(outcome: &Outcome) {
 fn spent(before: Option<u64>, after: Option<u64>) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
     Some(after?.saturating_sub(before?) as f64)
-}
-
-/// Processor time that process `pid` has used, in microseconds: user and system of `/proc/PID/stat`, whose
-/// unit is 10 ms.
-fn cpu_us(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) * 10_000)
 }

@@ -94,6 +94,8 @@ pub struct Sip {
     pub per_source_per_s: u32,
     /// At load, how long the signalling loop lets messages gather, microseconds; 0 = never.
     pub coalesce_us: u32,
+    /// How long a new call may wait to be begun before the least valuable one is refused, milliseconds.
+    pub backlog_ms: u64,
 }
 
 /// `[media]`.
@@ -139,6 +141,8 @@ pub struct Store {
     pub recordings: PathBuf,
     /// Bytes that they may take.
     pub recordings_bytes_max: u64,
+    /// Customers kept in memory, the most valuable first where there are more.
+    pub customers_in_memory: usize,
 }
 
 /// Reads the whole file.
@@ -212,6 +216,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         registration_s: (60, 3600),
         per_source_per_s: 500,
         coalesce_us: 0,
+        backlog_ms: 8,
     };
     let Some(mut section) = section else { return sip };
     let listen: Vec<Parsed<Listener>> = section.need("listen").unwrap_or_default();
@@ -229,6 +234,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         sip.registration_s = (shortest, longest);
     }
     sip.coalesce_us = section.within("coalesce_us", 0..=20_000, sip.coalesce_us);
+    sip.backlog_ms = section.within("backlog_ms", 1..=500u64, sip.backlog_ms);
     sip.per_source_per_s = section.within("per_source_per_s", 1..=1_000_000, sip.per_source_per_s);
     section.end();
     sip
@@ -314,6 +320,7 @@ fn store(section: Option<Section<'_>>) -> Store {
         spool_bytes_max: 256 * 1024 * 1024,
         recordings: "var/recordings".into(),
         recordings_bytes_max: 10 << 30,
+        customers_in_memory: 250_000,
     };
     let Some(mut section) = section else { return store };
     store.url = section.or("url", store.url);
@@ -329,6 +336,7 @@ fn store(section: Option<Section<'_>>) -> Store {
     }
     store.recordings_bytes_max =
         section.within("recordings_bytes_max", 1 << 20..=1 << 50, store.recordings_bytes_max);
+    store.customers_in_memory = section.within("customers_in_memory", 0..=10_000_000u32, 250_000) as usize;
     section.end();
     store
 }

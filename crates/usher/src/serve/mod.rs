@@ -8,6 +8,7 @@ pub mod hooks;
 pub mod outbox;
 pub mod pace;
 pub mod promises;
+pub mod rarely;
 pub mod recorder;
 pub mod resolver;
 pub mod signalling;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base::{CallKey, Duration, Finding, Rng, Seed};
 use call::Local;
+use call::backlog::Backlog;
 use call::view::{Notice, Snapshot};
 use console::Readiness;
 use sip::Protocol;
@@ -37,6 +39,7 @@ use clock::Clock;
 use counters::Counters;
 use outbox::Outbox;
 use pace::Pace;
+use rarely::Rarely;
 use signalling::Signalling;
 use signals::Signals;
 use slow::{Slow, SlowEnds};
@@ -116,7 +119,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     };
     let bell = Arc::new(Notify::new());
     let pool = pool(&loaded.main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
-    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, &mut rng)?;
+    let (slow, slow_ends) = Slow::start(&loaded, &shared, &pool, &mut rng)?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
     fast.block_on(async {
@@ -153,6 +156,9 @@ fn signalling(
         clock,
         local,
         udp,
+        arrivals: Vec::new(),
+        backlog: Backlog::new(Duration::from_millis(loaded.main.sip.backlog_ms)),
+        overloads: Rarely::default(),
         streams,
         stream_events,
         media,

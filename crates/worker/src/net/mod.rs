@@ -8,11 +8,13 @@
 
 mod address;
 mod batch;
+mod datagrams;
 mod epoll;
 mod process;
 mod socket;
 
 pub use batch::{BATCH_MAX, PACKET_BYTES_MAX, ReceiveBatch, SendBatch, Sent};
+pub use datagrams::{DATAGRAMS_MAX, Datagrams, send_all};
 pub use epoll::{Epoll, Token, Wake};
 pub use process::{FileLimit, pin_to, process_cpu_time, raise_file_limit, thread_cpu_time};
 pub use socket::{Socket, SocketOptions};
