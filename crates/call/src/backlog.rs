@@ -1,19 +1,18 @@
 //! New calls that wait to be begun while the switch is busy with those it has, and who of them is let go when
 //! there are more than it can begin in time.
 //!
-//! What tells overload is work, not a rate: the calls that wait times the time that each has lately taken,
-//! everything else that had to be done meanwhile included. While that is less than [`Backlog::wait_max`] all
-//! are taken in the order they came. Above it the least valuable one goes, the latest first; so whoever is
-//! taken was begun within that time, and whoever goes hears it within that time.
+//! What tells overload is waiting, not a rate: whoever was not begun within `wait_max` is let go at that moment.
+//! The most valuable are begun first, hardly ever wait that long, and may wait longer; in quiet times nobody does, and nobody
+//! is asked for his worth. A burst that can be worked off in time costs nobody anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Duration, Instant, TierKey};
 
 /// How much it matters that a call begins, the most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Worth {
-    /// A call for help. Never let go.
+    /// A call for help. Never let go for having waited.
     Emergency,
     /// Came while there was no need to ask for its worth.
     Early,
@@ -25,11 +24,22 @@ pub enum Worth {
     Stranger,
 }
 
-/// Of how many waits the time of one call is remembered: 1/16 of it is the latest.
-const MEMORY: u32 = 16;
+impl Worth {
+    /// How often the limit a call of this worth may wait. The most valuable are begun first and need it only when
+    /// the machine stood still.
+    const fn patience(self) -> u32 {
+        match self {
+            Worth::Emergency => u32::MAX,
+            Worth::Agent | Worth::Customer(TierKey(0)) => 8,
+            Worth::Customer(TierKey(1)) => 4,
+            Worth::Customer(TierKey(2)) => 2,
+            Worth::Early | Worth::Customer(_) | Worth::Stranger => 1,
+        }
+    }
+}
 
-/// What a call takes before any was measured.
-const FIRST_GUESS: Duration = Duration::from_micros(300);
+/// So many may wait before their worth matters.
+const EARLY_MAX: usize = 16;
 
 /// Calls that wait at most, whatever they take.
 const WAITING_MAX: usize = 4096;
@@ -37,21 +47,18 @@ const WAITING_MAX: usize = 4096;
 /// New calls by worth, then by arrival.
 #[derive(Debug)]
 pub struct Backlog<T> {
-    waiting: BTreeMap<(Worth, u64), T>,
+    waiting: BTreeMap<(Worth, u64), (Instant, T)>,
+    /// When each of them has waited too long.
+    deadlines: BTreeSet<(Instant, Worth, u64)>,
     wait_max: Duration,
     next: u64,
-    /// What one call takes.
-    pace: Duration,
-    /// When the last one was taken, if others waited then.
-    taken: Option<Instant>,
     crowded: bool,
 }
 
 impl<T> Backlog<T> {
-    /// Nobody waits yet, and nobody shall wait for longer than `wait_max`.
+    /// Nobody waits yet, and nobody but the most valuable shall wait for longer than `wait_max`.
     pub fn new(wait_max: Duration) -> Self {
-        let waiting = BTreeMap::new();
-        Backlog { waiting, wait_max, next: 0, pace: FIRST_GUESS, taken: None, crowded: false }
+        Backlog { waiting: BTreeMap::new(), deadlines: BTreeSet::new(), wait_max, next: 0, crowded: false }
     }
 
     /// Whether nobody waits.
@@ -64,46 +71,52 @@ impl<T> Backlog<T> {
         self.waiting.len()
     }
 
-    /// How long a call that comes now and is worth least would wait.
-    pub fn wait(&self) -> Duration {
-        self.pace.saturating_mul(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX))
+    /// Whether the worth of a call that comes now matters. While few wait, and for less than a quarter of the
+    /// limit, it does not, and need not be found out ([`Worth::Early`]).
+    pub fn worth_matters(&self, now: Instant) -> bool {
+        self.waiting.len() >= EARLY_MAX || self.is_slow(now)
     }
 
-    /// Whether the worth of a call that comes now matters: below a quarter of the limit it does not, and need
-    /// not be found out ([`Worth::Early`]).
-    pub fn worth_matters(&self) -> bool {
-        self.wait() > self.wait_max / 4
-    }
-
-    /// Whether calls are being let go. It ends when what waits has shrunk to a quarter of the limit.
+    /// Whether calls are being let go. It ends when nobody waits for more than a quarter of the limit.
     pub const fn is_crowded(&self) -> bool {
         self.crowded
     }
 
-    /// A call came. Returns the one that is let go for it, perhaps itself.
-    pub fn push(&mut self, worth: Worth, call: T) -> Option<T> {
-        self.waiting.insert((worth, self.next), call);
+    /// A call came. Returns the least valuable one if more wait than may at all.
+    pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
+        let until = now + self.wait_max.saturating_mul(worth.patience());
+        self.waiting.insert((worth, self.next), (until, call));
+        self.deadlines.insert((until, worth, self.next));
         self.next = self.next.wrapping_add(1);
-        self.crowded &= self.worth_matters();
-        if self.wait() <= self.wait_max && self.waiting.len() <= WAITING_MAX {
+        if self.waiting.len() <= WAITING_MAX {
             return None;
         }
         self.crowded = true;
-        let (&(least, _), _) = self.waiting.last_key_value()?;
-        let kept = least == Worth::Emergency && self.waiting.len() <= WAITING_MAX;
-        if kept { None } else { self.waiting.pop_last().map(|(_, call)| call) }
+        let ((worth, number), (until, call)) = self.waiting.pop_last()?;
+        self.deadlines.remove(&(until, worth, number));
+        Some(call)
+    }
+
+    /// A call that has waited for as long as it may, and what it was worth when it came. It is let go; one that
+    /// came [`Worth::Early`] may be worth another wait.
+    pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
+        let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
+        self.deadlines.pop_first();
+        self.crowded = true;
+        self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call))
     }
 
     /// The next call to begin.
     pub fn pop(&mut self, now: Instant) -> Option<T> {
-        let (_, call) = self.waiting.pop_first()?;
-        if let Some(last) = self.taken {
-            let took = (now - last).min(self.wait_max);
-            self.pace = self.pace * (MEMORY - 1) / MEMORY + took / MEMORY;
-        }
-        self.taken = (!self.waiting.is_empty()).then_some(now);
-        self.crowded &= self.worth_matters();
+        let ((worth, number), (until, call)) = self.waiting.pop_first()?;
+        self.deadlines.remove(&(until, worth, number));
+        self.crowded &= self.is_slow(now);
         Some(call)
+    }
+
+    /// Whether somebody has waited for a quarter of what he may.
+    fn is_slow(&self, now: Instant) -> bool {
+        self.deadlines.first().is_some_and(|(until, ..)| *until - now <= self.wait_max / 4 * 3)
     }
 }
 
@@ -121,51 +134,59 @@ mod tests {
     fn in_quiet_times_all_are_taken_in_order() {
         let mut backlog = Backlog::new(MS * 8);
         for round in 0..100 {
-            assert!(!backlog.worth_matters());
-            assert_eq!(backlog.push(Worth::Early, round), None);
-            assert_eq!(backlog.pop(at(round)), Some(round));
+            assert!(!backlog.worth_matters(at(round)));
+            assert_eq!(backlog.push(at(round), Worth::Early, round), None);
+            assert_eq!((backlog.pop_late(at(round)), backlog.pop(at(round))), (None, Some(round)));
         }
         assert!(backlog.is_empty() && !backlog.is_crowded());
     }
 
     #[test]
-    fn the_least_valuable_goes_and_the_latest_of_them_first() {
+    fn a_burst_that_is_worked_off_in_time_costs_nobody_anything() {
         let mut backlog = Backlog::new(MS * 8);
-        let mut gone = Vec::new();
-        for n in 0..40 {
-            let worth = match n {
-                30 => Worth::Customer(TierKey(0)),
-                31 => Worth::Emergency,
-                n if n % 2 == 0 => Worth::Customer(TierKey(3)),
-                _ => Worth::Stranger,
-            };
-            gone.extend(backlog.push(worth, n));
+        for n in 0..500 {
+            assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
         }
-        assert!(backlog.is_crowded());
-        assert_eq!(backlog.len(), 26, "8 ms of 0.3 ms each");
-        assert!(gone.iter().all(|n| n % 2 == 1 && *n != 31), "strangers only: {gone:?}");
-        assert_eq!((backlog.pop(at(0)), backlog.pop(at(0))), (Some(31), Some(30)));
+        for n in 0..500 {
+            assert_eq!((backlog.pop_late(at(n / 70)), backlog.pop(at(n / 70))), (None, Some(n)));
+        }
+        assert!(!backlog.is_crowded());
     }
 
+    /// Two come each millisecond, one of ten valuable; one is begun.
     #[test]
-    fn calls_that_take_longer_shorten_the_queue() {
+    fn at_twice_what_can_be_begun_the_valuable_are_and_the_others_hear_in_time() {
         let mut backlog = Backlog::new(MS * 8);
-        let mut now = 0;
-        for n in 0..400 {
-            let _ = backlog.push(Worth::Stranger, n);
-            let _ = backlog.push(Worth::Stranger, n);
-            assert!(backlog.pop(at(now)).is_some());
-            now += 2;
+        let (mut begun, mut gone) = (Vec::new(), Vec::new());
+        for now in 0..1000u64 {
+            for half in 0..2 {
+                let number = now * 2 + half;
+                let valuable = number.is_multiple_of(10);
+                let known = if valuable { Worth::Customer(TierKey(0)) } else { Worth::Stranger };
+                let worth = if backlog.worth_matters(at(now)) { known } else { Worth::Early };
+                assert!(backlog.push(at(now), worth, (now, valuable)).is_none());
+            }
+            let late = core::iter::from_fn(|| backlog.pop_late(at(now)));
+            gone.extend(late.map(|(_, (came, valuable))| (now - came, valuable)));
+            begun.extend(backlog.pop(at(now)).map(|(came, v)| (now - came, v)));
         }
-        assert!(backlog.len() <= 4, "2 ms each: {}", backlog.len());
-        while backlog.pop(at(now)).is_some() {}
-        assert!(!backlog.is_crowded());
+        assert!(backlog.is_crowded());
+        assert_eq!(begun.len(), 1000, "it is never idle");
+        assert!(gone.len() > 900, "{}", gone.len());
+        assert!(gone.iter().all(|(waited, valuable)| *waited == 8 && !valuable));
+        assert!(begun.iter().all(|(waited, _)| *waited <= 8));
+        let now = at(1001);
+        while backlog.pop(now).is_some() {}
+        assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.deadlines.is_empty());
     }
 
     #[test]
     fn emergencies_go_only_at_the_hard_limit() {
         let mut backlog = Backlog::new(MS);
-        let gone = (0..WAITING_MAX + 2).filter(|n| backlog.push(Worth::Emergency, *n).is_some()).count();
+        let gone =
+            (0..WAITING_MAX + 2).filter(|n| backlog.push(at(0), Worth::Emergency, *n).is_some()).count();
         assert_eq!((gone, backlog.len()), (2, WAITING_MAX));
+        assert_eq!(backlog.pop_late(at(60_000)), None);
+        assert_eq!(backlog.pop(at(60_000)), Some(0));
     }
 }

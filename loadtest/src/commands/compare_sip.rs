@@ -127,8 +127,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for round in 0..options.rounds {
         for peer in [Peer::Usher, Peer::Kamailio] {
             let server = start(options, peer, round)?;
-            for &rate in &options.rates {
-                let run = measure(options, peer, rate, server.child.id())?;
+            for (index, &rate) in (0u64..).zip(&options.rates) {
+                let run = measure(options, peer, rate, (server.child.id(), index * 1_000_000))?;
                 println!("{run:?}");
                 runs.push(run);
             }
@@ -189,8 +189,13 @@ fn wait_for_ready(server: &Server) -> Result<(), Box<dyn Error>> {
     Err("the switch did not say that it is ready".into())
 }
 
-fn measure(options: &Options, peer: Peer, rate: u32, pid: u32) -> Result<Run, Box<dyn Error>> {
-    let mut calls = Calls::new(peer.sides(), Some(Duration::ZERO), None)?;
+fn measure(
+    options: &Options,
+    peer: Peer,
+    rate: u32,
+    (pid, first): (u32, u64),
+) -> Result<Run, Box<dyn Error>> {
+    let mut calls = Calls::new(peer.sides(), Some(Duration::ZERO), None)?.numbered_from(first);
     let before = cpu_us_of_all(pid).ok_or("the server has gone")?;
     calls.run(u64::from(rate * options.seconds), f64::from(rate))?;
     let after = cpu_us_of_all(pid).ok_or("the server has gone")?;

@@ -320,7 +320,7 @@ fn media(main: &Main, findings: &Findings) -> MediaSettings {
         workers: main.media.workers,
         codecs,
         rtp_timeout: Duration::from_secs(main.media.rtp_timeout_s),
-        port_quarantine: Duration::from_secs(2),
+        port_quarantine: Duration::from_millis(main.media.port_rest_ms),
         hold_music: main.media.hold_music.clone(),
     }
 }

@@ -115,6 +115,8 @@ pub struct Media {
     pub codecs: Vec<String>,
     /// No RTP for this long ends a call, seconds; 0 = never.
     pub rtp_timeout_s: u64,
+    /// How long a port is not used again after its call, milliseconds.
+    pub port_rest_ms: u64,
     /// Prompt played as hold music.
     pub hold_music: String,
 }
@@ -216,7 +218,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         registration_s: (60, 3600),
         per_source_per_s: 500,
         coalesce_us: 0,
-        backlog_ms: 8,
+        backlog_ms: 5,
     };
     let Some(mut section) = section else { return sip };
     let listen: Vec<Parsed<Listener>> = section.need("listen").unwrap_or_default();
@@ -264,6 +266,7 @@ fn media(section: Option<Section<'_>>) -> Media {
         pin: false,
         codecs: vec!["PCMA".into(), "PCMU".into(), "G722".into()],
         rtp_timeout_s: 30,
+        port_rest_ms: 2000,
         hold_music: "music".into(),
     };
     let Some(mut section) = section else { return media };
@@ -288,6 +291,7 @@ fn media(section: Option<Section<'_>>) -> Media {
     media.pin = section.or("pin", false);
     media.codecs = section.or("codecs", media.codecs);
     media.rtp_timeout_s = section.within("rtp_timeout_s", 0..=86_400, media.rtp_timeout_s);
+    media.port_rest_ms = section.within("port_rest_ms", 0..=60_000u64, media.port_rest_ms);
     media.hold_music = section.or("hold_music", media.hold_music);
     section.end();
     media

@@ -28,8 +28,6 @@ counters! {
     tcp_connections_refused "SIP connections closed at once because of a limit.",
     /// Calls and registrations that were let go.
     calls_let_go "New calls and registrations refused because more came than could be begun in time.",
-    /// Times this began.
-    overloads "Times that more new calls began to come than could be begun in time.",
     /// Media commands that had to wait.
     media_commands_delayed "Commands that waited because a media thread's ring was full.",
     /// Media commands lost.

@@ -196,20 +196,21 @@ impl Signalling {
 
     /// Something new waits for its turn, behind everything that belongs to what exists.
     fn queue(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let worth = if self.backlog.worth_matters() { self.worth(&flow, &bytes) } else { Worth::Early };
-        let was = self.backlog.is_crowded();
-        if let Some((flow, bytes)) = self.backlog.push(worth, (flow, bytes)) {
-            count(&self.counters.calls_let_go);
-            self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
+        let worth = if self.backlog.worth_matters(now) { self.worth(&flow, &bytes) } else { Worth::Early };
+        if let Some((flow, bytes)) = self.backlog.push(now, worth, (flow, bytes)) {
+            self.let_go(now, flow, bytes);
         }
-        if !was && self.backlog.is_crowded() {
-            count(&self.counters.overloads);
-            if self.overloads.is_due(now) {
-                tracing::warn!(
-                    waiting = self.backlog.len(),
-                    "more new calls than can be begun in time: refusing"
-                );
-            }
+    }
+
+    /// Not everything new can be begun in time: this one is refused.
+    fn let_go(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        count(&self.counters.calls_let_go);
+        self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
+        if self.overloads.is_due(now) {
+            tracing::warn!(
+                waiting = self.backlog.len(),
+                "more new calls than can be begun in time: refusing"
+            );
         }
     }
 
@@ -220,10 +221,17 @@ impl Signalling {
         })
     }
 
-    /// Begins what waits, for as long as nothing else can have become urgent.
+    /// Begins what waits, for as long as nothing else can have become urgent, and lets go what waited too long.
     fn begin_calls(&mut self) {
         let begun = self.clock.now();
         let mut now = begun;
+        while let Some((worth, (flow, bytes))) = self.backlog.pop_late(now) {
+            // Who came before it mattered may be worth waiting for.
+            match if worth == Worth::Early { self.worth(&flow, &bytes) } else { Worth::Stranger } {
+                Worth::Stranger => self.let_go(now, flow, bytes),
+                known => drop(self.backlog.push(now, known, (flow, bytes))),
+            }
+        }
         while now - begun < BEGIN_FOR {
             let Some((flow, bytes)) = self.backlog.pop(now) else { return };
             self.local.handle(now, Input::Sip(sip::Input::Received { flow, bytes }));
