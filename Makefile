@@ -1,7 +1,7 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
 # make soak [SOAK=600]     bad days in the simulated world, as long as told
-.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp acd-report acd-proof soak-load
+.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp acd-report acd-proof soak-load bench-count bench-count-bless compare-sip
 
 SECONDS ?= 60
 SOAK ?= 600
@@ -29,6 +29,7 @@ test:
 	@$(MAKE) --no-print-directory prompts
 	cargo build --locked -p usher -p usher-load
 	cargo test --workspace --locked
+	@$(MAKE) --no-print-directory bench-count
 
 soak:
 	cargo run --release --locked -p sim -- --seconds $(SOAK)
@@ -70,3 +71,15 @@ soak-load:
 	@cargo build --release --locked -p usher -p usher-load
 	@$(MAKE) --no-print-directory prompts
 	@scripts/soak-load.sh $(SECONDS)
+# Instructions of the hot paths against benches/count.baseline: fails above 5 %.
+bench-count:
+	cargo run --quiet --locked --profile count -p scenes --bin count -- benches/count.baseline
+
+bench-count-bless:
+	cargo run --quiet --locked --profile count -p scenes --bin count -- --bless benches/count.baseline
+
+# The switch beside Debian's Kamailio under the same calls: a table and a chart in loadtest/results/.
+compare-sip:
+	@scripts/install-debian.sh compare
+	cargo build --release --locked -p usher -p usher-load
+	target/release/usher-load compare-sip

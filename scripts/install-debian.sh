@@ -4,8 +4,8 @@ set -euo pipefail
 
 build="build-essential cmake lld pkg-config"
 demo="$build espeak-ng sox asterisk-core-sounds-en-wav curl iproute2 jq"
-compare="$build rtpengine-daemon"
-test="$demo sip-tester baresip-core postgresql-15 libcap2-bin clang llvm libbpf-dev bpftool ethtool"
+compare="$build rtpengine-daemon kamailio"
+test="$demo sip-tester baresip-core postgresql-15 libcap2-bin valgrind clang llvm libbpf-dev bpftool ethtool"
 
 case "${1:-}" in
     build) wanted=$build ;;

@@ -183,7 +183,9 @@ fn change(criterion: &mut Criterion<CpuTime>) {
         ("acd/change_of_an_agent_of_10000_idle_queues", AgentKey(1), false),
     ] {
         let mut house = House::new(config.clone(), Vec::new());
-        [0, 1, 2].map(|key| house.input(Input::NotReady { agent: AgentKey(key), reason: 1 }));
+        for key in [0, 1, 2] {
+            house.input(Input::NotReady { agent: AgentKey(key), reason: 1 });
+        }
         for &queue in queues[1..].iter().filter(|_| waiting) {
             let call = CallKey(house.next_call);
             house.next_call += 1;

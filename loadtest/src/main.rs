@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod calls;
+mod chart;
 mod commands;
 mod demo;
 mod measure;
@@ -25,6 +26,10 @@ enum Command {
     Demo(demo::Options),
     /// Drive whole calls from a trunk to agents, and measure what they cost the switch.
     Calls(commands::calls::Options),
+    /// Registrations with digest, as many a second as the switch takes.
+    Registers(commands::registers::Options),
+    /// Compare whole calls: the switch and a stateful proxy in turn, the same load.
+    CompareSip(commands::compare_sip::Options),
     /// Be the carrier's back end that the hotline's flows ask.
     Backend(commands::demo::BackEndOptions),
     /// Compare relays with each other, with null relays and with rtpengine; write a page of results.
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Command::Relay(options) => commands::relay::run(&options),
         Command::Demo(options) => commands::demo::run(&options),
         Command::Calls(options) => commands::calls::run(&options),
+        Command::Registers(options) => commands::registers::run(&options),
+        Command::CompareSip(options) => commands::compare_sip::run(&options),
         Command::Backend(options) => commands::demo::back_end(&options),
         Command::CompareRelay(options) => commands::compare::relay(&options),
         Command::ComparePrompts(options) => commands::compare::prompts(&options),

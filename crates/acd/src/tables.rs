@@ -186,7 +186,6 @@ impl Place {
         self.who >> (SEQ_BITS + ROW_BITS) == 0
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "24 bits")]
     pub(crate) const fn call(self) -> CallIx {
         CallIx((self.who & ((1 << ROW_BITS) - 1)) as u32)
     }

@@ -39,6 +39,15 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// This instant, or the next one that is a whole multiple of `grid`; a grid of zero changes nothing.
+    pub const fn rounded_up(self, grid: Duration) -> Self {
+        let grid = grid.as_secs().saturating_mul(1_000_000_000).saturating_add(grid.subsec_nanos() as u64);
+        match self.0.checked_next_multiple_of(grid) {
+            Some(at) => Instant(at),
+            None => self,
+        }
+    }
+
     /// Time from `earlier` to this instant; zero if `earlier` is later.
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base::{CallKey, Duration, Instant, Pii, TierKey, WallClock};
+use base::{CallKey, Duration, Instant, Pii, TierKey, UnixMillis, WallClock};
 
 use crate::explain::Explained;
 use crate::record::{CallRecord, Outcome, Step, StepKind};
@@ -36,26 +36,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A new record.
     pub(crate) fn new(key: CallKey, now: Instant, wall: WallClock, steps_max: usize) -> Self {
-        let at = wall.at(now);
-        let record = CallRecord {
-            key,
-            caller: Pii::default(),
-            dialled: String::new(),
-            source: String::new(),
-            tier: TierKey::default(),
-            tier_name: String::new(),
-            queue: None,
-            agent: None,
-            started: at,
-            answered: None,
-            ended: at,
-            wait_ms: 0,
-            talk_ms: 0,
-            outcome: Outcome::LeftEarly,
-            survey: None,
-            steps: Vec::new(),
-            decisions: Vec::new(),
-        };
+        let record = empty(key, wall.at(now));
         Ledger {
             record,
             started: now,
@@ -137,16 +118,41 @@ impl Ledger {
         }
     }
 
-    /// Closes the record.
-    pub(crate) fn close(mut self, now: Instant, wall: WallClock, outcome: Outcome) -> CallRecord {
+    /// Closes the record and hands it over; an empty one remains.
+    pub(crate) fn close(&mut self, now: Instant, wall: WallClock, outcome: Outcome) -> CallRecord {
         self.wait_ends(now);
         self.talk_ends(now);
-        self.record.ended = wall.at(now);
-        self.record.wait_ms = millis(self.waited);
-        self.record.talk_ms = millis(self.talked);
-        self.record.outcome = outcome;
-        self.record.decisions = self.explained().iter().map(|decision| (**decision).clone()).collect();
-        self.record
+        let decisions = self.explained().iter().map(|decision| (**decision).clone()).collect();
+        let empty = empty(self.record.key, self.record.started);
+        let mut record = core::mem::replace(&mut self.record, empty);
+        record.ended = wall.at(now);
+        record.wait_ms = millis(self.waited);
+        record.talk_ms = millis(self.talked);
+        record.outcome = outcome;
+        record.decisions = decisions;
+        record
+    }
+}
+
+fn empty(key: CallKey, at: UnixMillis) -> CallRecord {
+    CallRecord {
+        key,
+        caller: Pii::default(),
+        dialled: String::new(),
+        source: String::new(),
+        tier: TierKey::default(),
+        tier_name: String::new(),
+        queue: None,
+        agent: None,
+        started: at,
+        answered: None,
+        ended: at,
+        wait_ms: 0,
+        talk_ms: 0,
+        outcome: Outcome::LeftEarly,
+        survey: None,
+        steps: Vec::new(),
+        decisions: Vec::new(),
     }
 }
 

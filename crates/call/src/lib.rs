@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod audio;
+pub mod backlog;
 pub mod bucket;
 pub mod callback;
 mod core;
@@ -27,6 +28,7 @@ mod snapshot;
 pub mod switch;
 mod trunks;
 pub mod view;
+mod worth;
 
 pub use invariants::{Remains, Violation};
 pub use journey::feature::CONFIRMATIONS;

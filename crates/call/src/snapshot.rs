@@ -136,6 +136,7 @@ impl Switch {
             ("auth-failed", dropped.auth_failed),
             ("auth-replayed", dropped.auth_replayed),
             ("guesses-silenced", dropped.guesses_silenced),
+            ("crowded", dropped.crowded),
             ("draining", dropped.draining),
             ("merged", dropped.merged),
             ("challenges-refused", dropped.challenges_refused),

@@ -61,7 +61,7 @@ fn twenty_thousand_starts_are_spread_over_the_frame() {
     let mut now = Instant::from_secs(5);
     for n in 0..LISTENERS {
         // They come as callers do, on average one each 25 µs, in bursts and lulls.
-        now = now + Duration::from_micros(rng.below(50));
+        now += Duration::from_micros(rng.below(50));
         listen(&mut relay, now, n, &music);
         relay.handle_timeout(now, &mut Phases::default());
     }

@@ -7,6 +7,7 @@ mod auth;
 mod dialog;
 mod endpoint;
 mod framer;
+pub mod glimpse;
 pub mod message;
 mod registrar;
 pub mod resolve;

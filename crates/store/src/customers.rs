@@ -37,14 +37,39 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn customers(&self, after: Option<&str>, limit: u32) -> Result<Vec<Customer>, StoreError> {
-        const SQL: &str = "SELECT number, name, tier, language, senior, manager_a, manager_b \
+        self.customers_of(None, after, limit).await
+    }
+
+    /// The same, of one tier only if one is named.
+    pub(crate) async fn customers_of(
+        &self,
+        tier: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Customer>, StoreError> {
+        const ALL: &str = "SELECT number, name, tier, language, senior, manager_a, manager_b \
                            FROM customers WHERE number > $1 ORDER BY number LIMIT $2";
+        const OF_TIER: &str = "SELECT number, name, tier, language, senior, manager_a, manager_b \
+                               FROM customers WHERE number > $1 AND tier = $3 ORDER BY number LIMIT $2";
         let limit = i64::from(limit.min(crate::calls::LIST_MAX));
         let rows = on!(self, reader, |pool, Db| {
-            let query = sqlx::query_as::<Db, Row>(SQL).bind(after.unwrap_or_default());
-            query.bind(limit).fetch_all(pool).await?
+            let query = sqlx::query_as::<Db, Row>(if tier.is_some() { OF_TIER } else { ALL });
+            let query = query.bind(after.unwrap_or_default()).bind(limit);
+            let query = match tier {
+                Some(tier) => query.bind(tier),
+                None => query,
+            };
+            query.fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(customer).collect())
+    }
+
+    /// A number that grows with every change of the directory.
+    pub(crate) async fn directory_revision(&self) -> Result<i64, StoreError> {
+        let revision = on!(self, reader, |pool, Db| {
+            sqlx::query_scalar::<Db, i64>("SELECT revision FROM directory").fetch_one(pool).await?
+        });
+        Ok(revision)
     }
 
     /// How many customers there are.

@@ -23,6 +23,12 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("migrations/0002_postgres.sql"),
     ),
     (
+        3,
+        "the directory's revision",
+        include_str!("migrations/0003_sqlite.sql"),
+        include_str!("migrations/0003_postgres.sql"),
+    ),
+    (
         4,
         "promises with their state, recordings, decisions",
         include_str!("migrations/0004_sqlite.sql"),

@@ -14,13 +14,16 @@ use base::{CallKey, Pii, UnixMillis};
 use call::callback::{CallbackChange, State};
 use call::record::Outcome;
 use store::{
-    AgentChange, AgentRow, CallFilter, CallbackRow, ImportRules, Store, StoreError, import_csv, sample,
+    AgentChange, AgentRow, CallFilter, CallbackRow, Directory, Found, ImportRules, Store, StoreError,
+    import_csv, sample,
 };
 
 on_both!(
     customers_are_found_by_number,
     ten_thousand_customers_are_imported,
     a_bad_file_changes_nothing,
+    the_directory_in_memory_follows_the_database,
+    of_a_large_directory_the_most_valuable_are_kept,
     records_come_back_whole,
     a_record_is_written_once,
     calls_are_found_by_what_they_were,
@@ -81,6 +84,39 @@ async fn ten_thousand_customers_are_imported(backend: Backend) {
     assert_eq!(store.customer("13800009999").await.unwrap(), Some(sample::customer(9999)));
     let page = store.customers(Some("13800004999"), 10).await.unwrap();
     assert_eq!(page, (5000..5010).map(sample::customer).collect::<Vec<_>>());
+}
+
+async fn the_directory_in_memory_follows_the_database(backend: Backend) {
+    let Some((store, _database)) = open(backend).await else { return };
+    let directory = Directory::default();
+    assert_eq!(directory.find("13800000001"), Found::Ask, "nothing was read yet");
+    let first = directory.catch_up(&store, None, 10, &[]).await.unwrap();
+    assert_eq!((directory.find("13800000001"), directory.size()), (Found::Nobody, (0, true)));
+    store.put_customers(&(0..10).map(sample::customer).collect::<Vec<_>>()).await.unwrap();
+    let second = directory.catch_up(&store, Some(first), 10, &[]).await.unwrap();
+    assert!(second > first, "{second} after {first}");
+    assert_eq!(directory.find("13800000001"), Found::Customer(sample::customer(1)));
+    assert_eq!(directory.size(), (10, true));
+    let third = directory.catch_up(&store, Some(second), 10, &[]).await.unwrap();
+    assert_eq!(third, second, "nothing changed");
+}
+
+async fn of_a_large_directory_the_most_valuable_are_kept(backend: Backend) {
+    let Some((store, _database)) = open(backend).await else { return };
+    let mut customers: Vec<_> = (0..40).map(sample::customer).collect();
+    for (index, customer) in customers.iter_mut().enumerate() {
+        customer.tier = if index % 4 == 0 { "gold" } else { "silver" }.to_owned();
+    }
+    store.put_customers(&customers).await.unwrap();
+    let directory = Directory::default();
+    directory.catch_up(&store, None, 12, &words(&["gold", "silver"])).await.unwrap();
+    assert_eq!(directory.size(), (12, false));
+    for customer in &customers {
+        let number = customer.number.reveal();
+        let tier = directory.tier(number, str::to_owned);
+        assert!(customer.tier != "gold" || tier.as_deref() == Some("gold"), "all of the gold ones are here");
+    }
+    assert_eq!(directory.find("13800000039"), Found::Ask);
 }
 
 async fn a_bad_file_changes_nothing(backend: Backend) {

@@ -170,19 +170,36 @@ impl Pool {
         self.offload.as_ref().map(|offload| offload.as_ref().map(|_| ()))
     }
 
-    /// Gives `command` to thread `worker` (modulo their number).
+    /// Gives `command` to thread `worker` (modulo their number) and wakes it.
     pub fn send(&self, worker: usize, command: Command) -> Result<(), Full> {
-        let Some(worker) = self.workers.get(worker % self.workers.len().max(1)) else {
-            return Err(Full(Box::new(command)));
-        };
-        worker.inbox.push(Order::Media(command)).map_err(|order| {
+        self.leave(worker, command)?;
+        self.wake(worker);
+        Ok(())
+    }
+
+    /// Gives `command` to thread `worker` without waking it: [`Pool::wake`] must follow, once for all that
+    /// was left.
+    pub fn leave(&self, worker: usize, command: Command) -> Result<(), Full> {
+        let Some(worker) = self.worker(worker) else { return Err(Full(Box::new(command))) };
+        worker.inbox.leave(Order::Media(command)).map_err(|order| {
             worker.counters.commands_full.add_shared(1);
             match order {
                 Order::Media(command) => Full(Box::new(command)),
                 #[cfg(test)]
-                Order::Panic(_) => unreachable!("a command was pushed"),
+                Order::Panic(_) => unreachable!("a command was left"),
             }
         })
+    }
+
+    /// Wakes thread `worker` for what was left for it.
+    pub fn wake(&self, worker: usize) {
+        if let Some(worker) = self.worker(worker) {
+            worker.inbox.wake.ring();
+        }
+    }
+
+    fn worker(&self, number: usize) -> Option<&Worker> {
+        self.workers.get(number % self.workers.len().max(1))
     }
 
     /// The next event of any thread. Events of one leg come in their order.
@@ -230,7 +247,8 @@ impl Pool {
 
     #[cfg(test)]
     pub(crate) fn order(&self, order: Order) {
-        self.workers[0].inbox.push(order).ok().unwrap();
+        self.workers[0].inbox.leave(order).ok().unwrap();
+        self.wake(0);
     }
 }
 

@@ -185,7 +185,7 @@ fn capacity(plan: &PortPlan, files_max: u64) -> Capacity {
 
 /// Binds every port of the range once. About 10 µs each.
 fn check_free(address: IpAddr, range: &RangeInclusive<u16>) -> Option<PortsError> {
-    let options = SocketOptions { receive_buffer_bytes: None, dscp: 0 };
+    let options = SocketOptions { receive_buffer_bytes: None, send_buffer_bytes: None, dscp: 0 };
     let mut failures = range.clone().filter_map(|port| {
         let address = SocketAddr::new(address, port);
         Socket::bind(address, &options).err().map(|error| (address, error))

@@ -32,12 +32,10 @@ impl Inbox {
         Ok(Inbox { ring, wake: Wake::new()?, stop: AtomicBool::new(false) })
     }
 
-    /// Leaves `order` and wakes the thread, or gives it back.
+    /// Leaves `order` without waking the thread, or gives it back.
     #[expect(clippy::result_large_err, reason = "what does not fit goes back whole")]
-    pub(crate) fn push(&self, order: Order) -> Result<(), Order> {
-        self.ring.push(order)?;
-        self.wake.ring();
-        Ok(())
+    pub(crate) fn leave(&self, order: Order) -> Result<(), Order> {
+        self.ring.push(order)
     }
 
     pub(crate) fn pop(&self) -> Option<Order> {

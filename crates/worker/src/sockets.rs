@@ -18,8 +18,21 @@ struct Leg {
     local: SocketAddr,
     /// Whom the kernel lets through to the RTP socket, once he is certain.
     connected: Option<SocketAddr>,
-    /// RTCP has a socket of its own, while signalling says that it has a port of its own.
-    rtcp: bool,
+    rtcp: Rtcp,
+}
+
+/// Where a leg's RTCP goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rtcp {
+    /// Through the RTP port.
+    Muxed,
+    /// Through a port of its own, which is opened when there is voice or something to report: many a call
+    /// ends before, and a socket is the dearest thing about a leg.
+    Due,
+    /// Through a port of its own.
+    Open,
+    /// Nowhere: the port could not be had. The call can do without it.
+    Refused,
 }
 
 /// The legs by slot, and the way to their sockets.
@@ -84,36 +97,51 @@ impl Sockets {
             self.legs.resize_with(index.saturating_add(1), || None);
         }
         if let Some(place) = self.legs.get_mut(index) {
-            *place = Some(Leg { key, slot, local, connected: None, rtcp: false });
+            *place = Some(Leg { key, slot, local, connected: None, rtcp: Rtcp::Muxed });
             self.by_key.insert(key, index);
         }
         Ok(())
     }
 
-    /// Opens or closes the leg's RTCP port, and hears everyone again: new signalling may mean a new
-    /// address. `false` if the RTCP port could not be bound; the call can do without it.
-    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool) -> bool {
-        let Some(&index) = self.by_key.get(&key) else { return true };
+    /// Gives RTCP its way, and hears everyone again: new signalling may mean a new address.
+    pub(crate) fn resignalled(&mut self, key: LegKey, muxed: bool) {
+        let Some(&index) = self.by_key.get(&key) else { return };
         // What was pushed for a connected socket carries no address.
         self.io.flush();
-        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return true };
+        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
         if leg.connected.take().is_some()
             && let Some(rtp) = self.io.socket(token(index, Channel::Rtp))
         {
             // Only a closed descriptor could fail here, and this one is open.
             let _ = rtp.disconnect();
         }
-        let rtcp = token(index, Channel::Rtcp);
-        if muxed {
-            leg.rtcp = false;
-            self.io.close(rtcp);
-        } else if !leg.rtcp {
-            let port = leg.local.port().saturating_add(1);
-            let opened = Socket::bind(SocketAddr::new(leg.local.ip(), port), &self.options);
-            leg.rtcp = opened.and_then(|socket| self.io.add(rtcp, socket)).is_ok();
-            return leg.rtcp;
+        match (leg.rtcp, muxed) {
+            (Rtcp::Open, true) => {
+                leg.rtcp = Rtcp::Muxed;
+                self.io.close(token(index, Channel::Rtcp));
+            }
+            (_, true) => leg.rtcp = Rtcp::Muxed,
+            (Rtcp::Muxed, false) => leg.rtcp = Rtcp::Due,
+            (Rtcp::Due | Rtcp::Open | Rtcp::Refused, false) => {}
         }
-        true
+    }
+
+    /// Opens the RTCP port of the leg at `slot`, if it is due.
+    #[inline]
+    pub(crate) fn open_rtcp(&mut self, slot: Slot) {
+        let index = slot.index();
+        let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
+        if leg.rtcp != Rtcp::Due || leg.slot != slot {
+            return;
+        }
+        let port = leg.local.port().saturating_add(1);
+        let opened = Socket::bind(SocketAddr::new(leg.local.ip(), port), &self.options);
+        if opened.and_then(|socket| self.io.add(token(index, Channel::Rtcp), socket)).is_ok() {
+            leg.rtcp = Rtcp::Open;
+        } else {
+            leg.rtcp = Rtcp::Refused;
+            self.counters.binds_failed.add(1);
+        }
     }
 
     /// Lets only `remote` through to the leg's RTP socket from now on: the kernel drops strangers before
@@ -130,7 +158,7 @@ impl Sockets {
         let Some(index) = self.by_key.remove(&key) else { return false };
         let leg = self.legs.get_mut(index).and_then(Option::take);
         self.io.close(token(index, Channel::Rtp));
-        if leg.as_ref().is_some_and(|leg| leg.rtcp) {
+        if leg.as_ref().is_some_and(|leg| leg.rtcp == Rtcp::Open) {
             self.io.close(token(index, Channel::Rtcp));
         }
         leg.is_some()
@@ -187,8 +215,11 @@ impl Sockets {
 impl Sink for Sockets {
     fn send(&mut self, slot: Slot, channel: Channel, to: SocketAddr, header: &[u8], payload: &[u8]) {
         let index = slot.index();
+        if channel == Channel::Rtcp {
+            self.open_rtcp(slot);
+        }
         let leg = self.legs.get(index).and_then(Option::as_ref).filter(|leg| leg.slot == slot);
-        let Some(leg) = leg.filter(|leg| channel == Channel::Rtp || leg.rtcp) else {
+        let Some(leg) = leg.filter(|leg| channel == Channel::Rtp || leg.rtcp == Rtcp::Open) else {
             self.counters.drops_no_socket.add(1);
             return;
         };

@@ -180,6 +180,8 @@ impl Thread {
         if self.woken.bell {
             self.inbox.wake.heard();
             self.orders_left = true;
+            // More commands follow soon: those of one call come within a millisecond of each other.
+            self.busy = true;
         }
         if self.orders_left {
             self.take_orders(now);
@@ -247,9 +249,7 @@ impl Thread {
             Command::AddLeg { leg, port, local } => self.add_leg(now, leg, SocketAddr::new(local, port)),
             Command::SetRemote { leg, ref negotiated, .. } => {
                 let muxed = negotiated.rtcp_mux || negotiated.remote_rtcp == negotiated.remote;
-                if !self.sockets.resignalled(leg, muxed) {
-                    self.counters.binds_failed.add(1);
-                }
+                self.sockets.resignalled(leg, muxed);
                 self.relay.handle(now, command);
             }
             command => self.relay.handle(now, command),
@@ -296,6 +296,7 @@ impl Thread {
                 table.tell(now, slot, &mut self.relay, &mut self.sockets);
             }
             let from = parcel.from;
+            self.sockets.open_rtcp(slot);
             self.relay.receive(now, slot, channel, from, parcel.bytes(), &mut self.sockets);
             if let Some(table) = &mut self.table {
                 table.carry_out(now, &mut self.relay, &mut self.sockets);

@@ -207,14 +207,19 @@ fn a_removed_leg_is_silent_and_its_ports_are_free() {
     for_each_io(|io| {
         let (local, other) = (address("127.0.10.6:20000"), address("127.0.10.6:20010"));
         let mut rig = Rig::new(&config(io));
-        let (mut phone, witness) = (Phone::new("127.0.10.6"), Phone::new("127.0.10.6"));
+        let (mut phone, mut witness) = (Phone::new("127.0.10.6"), Phone::new("127.0.10.6"));
+        let free = |port| UdpSocket::bind(SocketAddr::new(local.ip(), port)).is_ok();
         let leg = rig.leg(1, local, &phone);
         let witness_leg = rig.leg(2, other, &witness);
         let prompt = Arc::new(counting_prompt());
         rig.send(Command::Music { leg, music: Arc::clone(&prompt) });
         rig.send(Command::Music { leg: witness_leg, music: prompt });
         rig.settle(leg);
+        rig.settle(witness_leg);
+        assert!(!free(20_010) && free(20_011), "there is nothing for RTCP to report yet");
         phone.say(local, 0x11);
+        witness.say(other, 0x22);
+        rig.wait_for_locked(witness_leg);
         for _ in 0..5 {
             phone.hear().unwrap();
         }
@@ -227,7 +232,6 @@ fn a_removed_leg_is_silent_and_its_ports_are_free() {
             witness.hear().unwrap();
         }
         assert_eq!(phone.hear_rest(), []);
-        let free = |port| UdpSocket::bind(SocketAddr::new(local.ip(), port)).is_ok();
         assert!(free(20_000) && free(20_001));
         assert!(!free(20_010) && !free(20_011));
         // The same key and port may come back.

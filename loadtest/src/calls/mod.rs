@@ -41,6 +41,16 @@ pub(crate) struct Sides {
     pub(crate) number: String,
     /// Callers only listen: no agent will answer.
     pub(crate) listen: bool,
+    /// One caller of so many calls from 138… instead of 139…: numbers that the directory may know; 0 = nobody.
+    pub(crate) valuable_every: u64,
+    /// Callers and agents neither send nor take voice (`a=inactive`).
+    pub(crate) muted: bool,
+}
+
+impl Sides {
+    fn is_valuable(&self, key: u64) -> bool {
+        self.valuable_every > 0 && key.is_multiple_of(self.valuable_every)
+    }
 }
 
 /// What was measured about the signalling.
@@ -54,6 +64,8 @@ pub(crate) struct Signalling {
     pub(crate) completed: u64,
     /// Calls refused, by status.
     pub(crate) refused: BTreeMap<u16, u64>,
+    /// Calls of valuable callers begun and completed.
+    pub(crate) valuable: [u64; 2],
     /// Calls that nobody ended in time.
     pub(crate) stuck: u64,
     /// Messages that were sent again by the switch, or made no sense.
@@ -70,6 +82,8 @@ pub(crate) struct Signalling {
     pub(crate) agent_hears_us: Times,
     /// How long an agent was free while callers waited, from the BYE that ends his last call to the next INVITE.
     pub(crate) idle_us: Times,
+    /// From INVITE to a refusal.
+    pub(crate) refuse_us: Times,
 }
 
 /// How agents and callers behave.
@@ -130,6 +144,7 @@ struct Clocks {
     ring: Histogram<u64>,
     join: Histogram<u64>,
     idle: Histogram<u64>,
+    refuse: Histogram<u64>,
 }
 
 /// Both sides of all calls.
@@ -219,9 +234,17 @@ impl Calls {
                 ring: histogram()?,
                 join: histogram()?,
                 idle: histogram()?,
+                refuse: histogram()?,
             },
             text: String::new(),
         })
+    }
+
+    /// The calls' numbers begin here: a server remembers those of another run for half a minute.
+    #[must_use]
+    pub(crate) fn numbered_from(mut self, first: u64) -> Calls {
+        self.next = first.max(1);
+        self
     }
 
     /// Begins `count` calls, `rate` per second, and goes on until they are answered, or over if they end
@@ -323,6 +346,7 @@ impl Calls {
             caller_hears_us: hears(0),
             agent_hears_us: hears(1),
             idle_us: Times::of(&self.clocks.idle),
+            refuse_us: Times::of(&self.clocks.refuse),
             ..self.counts.clone()
         }
     }
@@ -382,6 +406,8 @@ impl Calls {
         let key = self.next;
         self.next += 1;
         self.counts.begun += 1;
+        let valuable = self.sides.is_valuable(key);
+        self.counts.valuable[0] += u64::from(valuable);
         let mut call = Call {
             begun: now,
             picked_up: None,
@@ -406,14 +432,15 @@ impl Calls {
         }
         let Sides { switch, number, .. } = &self.sides;
         let here = self.trunk.here;
+        let prefix = if valuable { 138 } else { 139 };
         self.text.clear();
         let _ = write!(
             self.text,
             "INVITE sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{key}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:139{key:08}@{here}>;tag=c{key}\r\nTo: <sip:{number}@{switch}>\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{prefix}{key:08}@{here}>;tag=c{key}\r\nTo: <sip:{number}@{switch}>\r\n\
              Call-ID: {key}@load\r\nCSeq: 1 INVITE\r\nContact: <sip:carrier@{here}>\r\n"
         );
-        raw::close(&mut self.text, &session(call.here[0]));
+        raw::close(&mut self.text, &session(call.here[0], self.sides.muted));
         self.trunk.send(&self.text, *switch);
         self.calls.insert(key, call);
         Ok(())
@@ -495,7 +522,8 @@ impl Calls {
         );
         raw::close(&mut self.text, "");
         self.trunk.send(&self.text, *switch);
-        self.calls.remove(&key)?;
+        let call = self.calls.remove(&key)?;
+        let _ = self.clocks.refuse.record(micros(call.begun.elapsed()));
         *self.counts.refused.entry(status).or_default() += 1;
         Some(())
     }
@@ -523,11 +551,13 @@ impl Calls {
     }
 
     fn agent_rung(&mut self, now: Instant, call_id: &str, raw: Raw<'_>) -> Option<()> {
-        let key: u64 = raw.caller_number()?.strip_prefix("139")?.parse().ok()?;
+        let number = raw.caller_number()?;
+        let key: u64 = number.strip_prefix("139").or_else(|| number.strip_prefix("138"))?.parse().ok()?;
         let waiting = self.calls.values().filter(|call| call.connected && call.rung.is_none()).count();
         let call = self.calls.get_mut(&key)?;
         let here = self.desk.here;
         let contact = format!("Contact: <sip:agent@{here}>\r\n");
+        let session = session(call.here[1], self.sides.muted);
         if call.rung.is_some() {
             return None;
         }
@@ -545,7 +575,7 @@ impl Calls {
              From: {to};tag=a{key}\r\nTo: {from}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\n"
         );
         self.by_agent.insert(call_id.to_owned(), key);
-        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session(call.here[1]));
+        raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session);
         let answer = std::mem::take(&mut self.text);
         if self.manner.rings.is_zero() {
             self.pick_up(now, key, &answer);
@@ -609,6 +639,7 @@ impl Calls {
                 ears.close(key);
             }
             self.counts.completed += 1;
+            self.counts.valuable[1] += u64::from(self.sides.is_valuable(key));
             if self.by_agent.len() > 4096 && self.calls.len() * 4 < self.by_agent.len() {
                 let calls = &self.calls;
                 self.by_agent.retain(|_, key| calls.contains_key(key));

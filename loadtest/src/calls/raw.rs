@@ -84,11 +84,12 @@ pub(super) fn close(out: &mut String, sdp: &str) {
 }
 
 /// A session of A-law at `here`.
-pub(super) fn session(here: SocketAddr) -> String {
+pub(super) fn session(here: SocketAddr, muted: bool) -> String {
     let (address, port) = (here.ip(), here.port());
+    let direction = if muted { "a=inactive\r\n" } else { "" };
     format!(
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=ptime:20\r\n"
+         a=rtpmap:8 PCMA/8000\r\na=ptime:20\r\n{direction}"
     )
 }
 
@@ -106,7 +107,7 @@ mod tests {
             ("INVITE", Some("139"), Some("sip:c@d:1"))
         );
         let (mut out, here) = (String::new(), "127.0.0.1:9".parse().unwrap());
-        raw.answer(&mut out, "200 OK", "t", "", &session(here));
+        raw.answer(&mut out, "200 OK", "t", "", &session(here, false));
         let answer = Raw::new(out.as_bytes()).unwrap();
         assert_eq!((answer.status(), answer.header("To")), (Some(200), Some("<sip:1@x>;tag=t")));
         assert_eq!(answer.audio(), Some(here));

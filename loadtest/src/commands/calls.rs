@@ -73,6 +73,15 @@ pub(crate) struct Options {
     /// Hold all calls at a time for so many seconds, without a packet of media from here.
     #[arg(long)]
     keep: Option<u64>,
+    /// One caller of so many is from 138…, numbers that the directory may know, and is counted apart.
+    #[arg(long, default_value_t = 0)]
+    valuable_every: u64,
+    /// Nobody sends nor takes voice (`a=inactive`).
+    #[arg(long)]
+    muted: bool,
+    /// Refusals are expected: they are no failure of the run.
+    #[arg(long)]
+    overload: bool,
     /// Process of the switch: its processor time and memory are read.
     #[arg(long)]
     pid: Option<u32>,
@@ -114,6 +123,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         domain: options.domain.clone(),
         number: options.listen.as_ref().unwrap_or(&options.number).clone(),
         listen: options.listen.is_some(),
+        valuable_every: options.valuable_every,
+        muted: options.muted,
     };
     seat(&sides, &agents, &Api::new(&options.api, &options.token))?;
     println!("{} agents registered and ready", agents.len());
@@ -135,7 +146,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         std::fs::write(path, serde_json::to_vec_pretty(&outcome)?)?;
         println!("saved to {}", path.display());
     }
-    let whole = outcome.signalling.completed == outcome.signalling.begun;
+    let refused = if options.overload { outcome.signalling.refused.values().sum() } else { 0 };
+    let whole = outcome.signalling.completed + refused == outcome.signalling.begun;
     if whole { Ok(()) } else { Err("not every call was completed".into()) }
 }
 
@@ -187,15 +199,19 @@ fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Ou
 }
 
 fn print(outcome: &Outcome) {
-    let Signalling { begun, bridged, completed, refused, stuck, odd, .. } = &outcome.signalling;
+    let Signalling { begun, bridged, completed, refused, valuable, stuck, odd, .. } = &outcome.signalling;
     println!("calls            begun {begun}, bridged {bridged}, completed {completed}, stuck {stuck}");
     println!("                 refused {refused:?}, repeated or odd messages {odd}");
     println!("rate             {:.1} calls/s over {:.1} s", outcome.calls_per_s, outcome.seconds);
+    if valuable[0] > 0 {
+        println!("valuable         begun {}, completed {}", valuable[0], valuable[1]);
+    }
     let signalling = &outcome.signalling;
     for (name, times) in [
         ("INVITE to 200", signalling.answer_us),
         ("INVITE to ring", signalling.ring_us),
         ("200 to ACK", signalling.join_us),
+        ("INVITE to 503", signalling.refuse_us),
         ("caller hears", signalling.caller_hears_us),
         ("agent hears", signalling.agent_hears_us),
         ("agent free", signalling.idle_us),

@@ -343,7 +343,7 @@ impl Journey {
         self.step(core, now, what, detail);
         let outcome = self.outcome(waited, what, detail);
         core.count("calls_ended", outcome.word());
-        let record = self.ledger.clone().close(now, core.wall, outcome);
+        let record = self.ledger.close(now, core.wall, outcome);
         core.output(Output::Record(Box::new(record)));
     }
 

@@ -54,6 +54,7 @@ macro_rules! verbs {
 
         /// What a step does.
         #[derive(Debug)]
+        #[expect(clippy::large_enum_variant, reason = "some dozens, made once at start; a box would cost each step a jump")]
         pub(crate) enum Verb { $($verb($module::$verb),)* }
 
         /// A step under way.

@@ -240,6 +240,12 @@ pub struct Times {
     pub t2: Duration,
     /// T4, how long a message may live in the network.
     pub t4: Duration,
+    /// How long an INVITE of a peer may wait for our first answer before it gets 100; zero: no time. At
+    /// most 200 ms (RFC 3261 §17.2.1).
+    pub trying_after: Duration,
+    /// What only forgets (timers D, I, J, K, L, M) waits for the next multiple of this, so that many
+    /// such timers cost one wake-up; zero: each has its own.
+    pub forget_grid: Duration,
     /// How long an INVITE of ours may ring before it is cancelled and reported as 408.
     pub ring_max: Duration,
     /// How long an INVITE of a peer may wait for our final answer; then 504 (`Cancelled`).
@@ -268,6 +274,8 @@ impl Default for Times {
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
+            trying_after: Duration::ZERO,
+            forget_grid: Duration::ZERO,
             ring_max: Duration::from_secs(180),
             unanswered_max: Duration::from_secs(180),
             session_expires: Duration::from_secs(1800),

@@ -60,6 +60,8 @@ pub struct Dropped {
     pub auth_replayed: u64,
     /// A source that guessed too often hears nothing.
     pub guesses_silenced: u64,
+    /// New calls and registrations refused because more came than could be served in time: 503.
+    pub crowded: u64,
     /// Refused while draining: 503.
     pub draining: u64,
     /// Merged requests: 482.

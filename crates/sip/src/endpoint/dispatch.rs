@@ -54,7 +54,7 @@ impl Endpoint {
         if *request.method == Method::Ack {
             return self.on_ack(now, &request);
         }
-        if self.layer.absorb(request.id) {
+        if self.layer.absorb(now, request.id) {
             return;
         }
         match request.method {
@@ -109,6 +109,10 @@ impl Endpoint {
     fn out_of_dialog(&mut self, now: Instant, r: &Request<'_>) {
         if !self.admitted(now, r) {
             return;
+        }
+        if self.crowded {
+            self.layer.counters.dropped.crowded += 1;
+            return self.refuse_for_now(r);
         }
         let known = self.trunk_at(r.source()).is_some() || self.registrar.is_registered_at(r.flow.remote);
         if !known && self.guard.is_silenced(now, r.source()) {
@@ -261,7 +265,7 @@ impl Endpoint {
             self.refuse_for_now(r);
             return false;
         }
-        self.layer.serve(r.id, r.reply, r.source(), r.head(tag), None);
+        self.layer.serve(r.id, r.reply, r.head(tag), None);
         self.layer.respond(now, r.id, answer);
         true
     }

@@ -72,6 +72,14 @@ pub enum Input {
         /// The message.
         bytes: Bytes,
     },
+    /// The same, at a moment when there is no room for anything new: what belongs to a transaction or a
+    /// dialog is served as ever, what would begin one gets 503 with Retry-After and leaves no trace.
+    Crowded {
+        /// How it came.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
     /// A stream ended: what waits on it fails.
     Closed {
         /// The stream.
@@ -151,6 +159,15 @@ pub enum Letter {
     L,
     /// Takes 2xx of other branches, client (RFC 6026).
     M,
+    /// 100 is due, server: the 200 ms of RFC 3261 §17.2.1, which have no letter.
+    Trying,
+}
+
+impl Letter {
+    /// Whether its end forgets something and does nothing else: then it may be late.
+    pub(crate) const fn only_forgets(self) -> bool {
+        matches!(self, Letter::D | Letter::I | Letter::J | Letter::K | Letter::L | Letter::M)
+    }
 }
 
 /// What a deadline is for.

@@ -48,6 +48,8 @@ pub struct Endpoint {
     pub(crate) guard: Guard,
     gate: Gate,
     pub(crate) draining: bool,
+    /// No room for anything new, while one message is handled.
+    pub(crate) crowded: bool,
     pub(crate) queries: SeededMap<u64, Query>,
     pub(crate) next_query: u64,
     trunks: SeededMap<TrunkKey, usize>,
@@ -78,6 +80,7 @@ impl Endpoint {
             guard: Guard::new(&mut layer.rng),
             gate: Gate::new(layer.rng.next_seed()),
             draining: false,
+            crowded: false,
             queries: SeededMap::with_hasher(layer.rng.next_seed()),
             next_query: 1,
             trunks: SeededMap::with_hasher(layer.rng.next_seed()),
@@ -117,6 +120,11 @@ impl Endpoint {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
+            Input::Crowded { flow, bytes } => {
+                self.crowded = true;
+                self.received(now, flow, bytes);
+                self.crowded = false;
+            }
             Input::Closed { flow } | Input::SendFailed { flow } => self.way_failed(now, &flow),
             Input::Resolved { query, targets } => self.resolved(now, query, targets),
         }
@@ -173,6 +181,16 @@ impl Endpoint {
     /// Server and client transactions that live.
     pub fn transactions_len(&self) -> (usize, usize) {
         self.layer.live()
+    }
+
+    /// The trunk whose source blocks hold `ip`.
+    pub fn trunk_from(&self, ip: core::net::IpAddr) -> Option<TrunkKey> {
+        self.trunk_at(ip).map(|trunk| trunk.key)
+    }
+
+    /// Whether an agent's phone is registered at this address.
+    pub fn is_phone(&self, remote: core::net::SocketAddr) -> bool {
+        self.registrar.is_registered_at(remote)
     }
 
     /// An agent's contacts, best first (q, then newest).

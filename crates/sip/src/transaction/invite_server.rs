@@ -10,7 +10,7 @@ use crate::endpoint::Letter;
 /// Its states.
 #[derive(Clone, Debug)]
 pub(crate) enum InviteServer {
-    /// No final response yet; holds the last provisional one.
+    /// No final response yet; holds the last provisional one; empty while even 100 is to come.
     Proceeding(Bytes),
     /// 3xx-6xx sent: timer G repeats it, H gives up, ACK ends it.
     Completed { response: Bytes, interval: Duration },
@@ -50,6 +50,7 @@ impl InviteServer {
             (InviteServer::Completed { .. }, Letter::H)
             | (InviteServer::Confirmed, Letter::I)
             | (InviteServer::Accepted, Letter::L) => Step::Done,
+            (InviteServer::Proceeding(last), Letter::Trying) if last.is_empty() => Step::RepeatOnce,
             _ => Step::Nothing,
         }
     }

@@ -141,11 +141,17 @@ impl Layer {
     }
 
     pub(super) fn set_client(&mut self, letter: Letter, transaction: u64, at: Instant) {
+        let at = self.due(letter, at);
         self.timers.set(Timer::Client { letter, transaction }, at);
     }
 
     pub(super) fn set_server(&mut self, letter: Letter, transaction: u64, at: Instant) {
+        let at = self.due(letter, at);
         self.timers.set(Timer::Server { letter, transaction }, at);
+    }
+
+    fn due(&self, letter: Letter, at: Instant) -> Instant {
+        if letter.only_forgets() { at.rounded_up(self.config.times.forget_grid) } else { at }
     }
 
     pub(super) fn cancel_client(&mut self, letters: &[Letter], transaction: u64) {

@@ -56,14 +56,14 @@ impl<'a> Answer<'a> {
 
 impl Layer {
     /// The request came before: answers it again. `false`: it is new.
-    pub(crate) fn absorb(&mut self, id: u64) -> bool {
+    pub(crate) fn absorb(&mut self, now: Instant, id: u64) -> bool {
         let Some(transaction) = self.servers.get(&id) else { return false };
         self.counters.retransmits_in += 1;
         let step = match &transaction.machine {
             Machine::Invite(machine) => machine.on_invite(),
             Machine::Other(machine) => machine.on_request(),
         };
-        if step == Step::RepeatOnce {
+        if step == Step::RepeatOnce && !self.try_on(now, id) {
             self.repeat_response(id);
         }
         true
@@ -94,37 +94,54 @@ impl Layer {
         self.merged.get(&merged).is_some_and(|other| *other != id)
     }
 
-    /// Begins an INVITE server transaction and sends 100.
+    /// Begins an INVITE server transaction. 100 goes out at once, or where the configuration says so, only if
+    /// nothing else did by then: a message less for a call that is answered at once.
     pub(crate) fn serve_invite(
         &mut self,
+        now: Instant,
         id: u64,
         flow: Flow,
-        source: core::net::IpAddr,
         head: Bytes,
         leg: LegKey,
         merged: u64,
     ) {
-        let trying = self.print_response(&flow, &head, &Answer::code(100));
-        self.transmit(&flow, trying.clone());
-        let machine = Machine::Invite(InviteServer::Proceeding(trying));
+        let machine = Machine::Invite(InviteServer::Proceeding(Bytes::new()));
         self.merged.insert(merged, id);
         self.insert_server(
             id,
-            ServerTransaction { flow, source, leg: Some(leg), head, machine, merged: Some(merged) },
+            ServerTransaction {
+                flow,
+                source: flow.remote.ip(),
+                leg: Some(leg),
+                head,
+                machine,
+                merged: Some(merged),
+            },
         );
+        let wait = self.config.times.trying_after;
+        if wait.is_zero() {
+            self.try_on(now, id);
+        } else {
+            self.set_server(Letter::Trying, id, now + wait);
+        }
+    }
+
+    /// Sends 100 if nothing else was sent yet. `false`: something was.
+    fn try_on(&mut self, now: Instant, id: u64) -> bool {
+        let waits = matches!(
+            self.servers.get(&id),
+            Some(ServerTransaction { machine: Machine::Invite(InviteServer::Proceeding(last)), .. }) if last.is_empty()
+        );
+        waits && self.respond(now, id, &Answer::code(100)).is_some()
     }
 
     /// Begins a non-INVITE server transaction that is answered later.
-    pub(crate) fn serve(
-        &mut self,
-        id: u64,
-        flow: Flow,
-        source: core::net::IpAddr,
-        head: Bytes,
-        leg: Option<LegKey>,
-    ) {
+    pub(crate) fn serve(&mut self, id: u64, flow: Flow, head: Bytes, leg: Option<LegKey>) {
         let machine = Machine::Other(Server::Trying);
-        self.insert_server(id, ServerTransaction { flow, source, leg, head, machine, merged: None });
+        self.insert_server(
+            id,
+            ServerTransaction { flow, source: flow.remote.ip(), leg, head, machine, merged: None },
+        );
     }
 
     /// Begins a server transaction for a request that is refused at once: no 100 goes before the refusal.
@@ -175,6 +192,10 @@ impl Layer {
         let reliable = flow.protocol.is_reliable();
         let transaction = self.servers.get_mut(&id)?;
         let mut set: [(Letter, Option<Duration>); 2] = [(Letter::G, None), (Letter::H, None)];
+        let awaits_trying = matches!(
+            &transaction.machine,
+            Machine::Invite(InviteServer::Proceeding(last)) if last.is_empty() && !times.trying_after.is_zero()
+        );
         match (&mut transaction.machine, answer.code) {
             (Machine::Invite(InviteServer::Proceeding(last)), ..200) => *last = bytes.clone(),
             (Machine::Invite(machine @ InviteServer::Proceeding(_)), 200..300) => {
@@ -193,6 +214,9 @@ impl Layer {
         }
         if answer.code >= 200 {
             transaction.head = Bytes::new();
+        }
+        if awaits_trying {
+            self.cancel_server(&[Letter::Trying], id);
         }
         for (letter, wait) in set {
             if let Some(wait) = wait {
@@ -278,14 +302,17 @@ impl Layer {
                 self.set_server(letter, id, now + wait);
             }
             Step::Done | Step::TimedOut => self.forget_server(id),
-            Step::Nothing | Step::RepeatOnce | Step::Up => {}
+            Step::RepeatOnce => {
+                self.try_on(now, id);
+            }
+            Step::Nothing | Step::Up => {}
         }
     }
 
     /// Ends a server transaction.
     pub(crate) fn forget_server(&mut self, id: u64) {
         let Some(transaction) = self.servers.remove(&id) else { return };
-        self.cancel_server(&[Letter::G, Letter::H, Letter::I, Letter::J, Letter::L], id);
+        self.cancel_server(&[Letter::G, Letter::H, Letter::I, Letter::J, Letter::L, Letter::Trying], id);
         self.by_remote.remove(&(transaction.flow.remote, Side::Server, id));
         self.uncount_source(transaction.source);
         if let Some(merged) = transaction.merged {

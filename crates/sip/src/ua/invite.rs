@@ -94,7 +94,7 @@ impl Endpoint {
         self.by_tag.insert(tag, leg);
         self.layer.counters.legs_begun += 1;
         let merged = r.merged(&self.layer);
-        self.layer.serve_invite(r.id, r.reply, r.source(), r.head(tag), leg, merged);
+        self.layer.serve_invite(now, r.id, r.reply, r.head(tag), leg, merged);
         let times = self.layer.config.times;
         self.set_leg_timer(leg, LegTimer::Unanswered, now + times.unanswered_max);
         self.set_leg_timer(leg, LegTimer::StillTrying, now + STILL_TRYING);

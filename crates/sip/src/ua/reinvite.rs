@@ -63,7 +63,7 @@ impl Endpoint {
         let cseq = r.message.cseq_number();
         value.reoffer = Reoffer::Received { transaction: r.id, cseq, invite: true, asked };
         let tag = value.dialog.local_tag;
-        self.layer.serve_invite(r.id, r.reply, r.source(), r.head(tag), leg, merged);
+        self.layer.serve_invite(now, r.id, r.reply, r.head(tag), leg, merged);
         self.await_answer(now, leg);
         self.layer.event(Event::Reoffered { leg, body, method: Method::Invite });
     }

@@ -1,10 +1,10 @@
 //! The basic call.
 
-use base::Pii;
+use base::{Duration, Pii};
 use bytes::Bytes;
 use sip::{Event, Peer, Reason, Rejection};
 
-use crate::world::{A, ANSWER, B, OFFER, TRUNK, World};
+use crate::world::{A, ANSWER, B, OFFER, TRUNK, World, config};
 
 #[test]
 fn a_call_rings_is_answered_and_ends() {
@@ -241,4 +241,52 @@ fn provisionals_queue_behind_a_reliable_one() {
     });
     world.ms(100);
     assert_eq!(world.names(A), ["Ringing 183", "Ringing 180"]);
+}
+
+#[test]
+fn a_call_that_is_answered_at_once_gets_no_100_and_one_that_waits_gets_it() {
+    let mut b = config(2, 1);
+    b.times.trying_after = Duration::from_millis(100);
+    let mut world = World::with(config(1, 2), b);
+    world.call();
+    world.ms(15);
+    let leg = world.invited(B);
+    world.accept(B, leg);
+    world.ms(300);
+    assert_eq!(world.sent_by(B, " 100 "), 0);
+    world.call();
+    world.ms(105);
+    assert_eq!(world.sent_by(B, " 100 "), 0);
+    world.ms(300);
+    assert_eq!(world.sent_by(B, " 100 "), 1);
+    assert_eq!(world.sent_by(A, "INVITE sip:"), 2, "it kept A from repeating his INVITE");
+
+    // An INVITE that is repeated before gets it at once.
+    let mut b = config(2, 1);
+    b.times.trying_after = Duration::from_millis(600);
+    let mut world = World::with(config(1, 2), b);
+    world.call();
+    world.ms(550);
+    assert_eq!((world.sent_by(A, "INVITE sip:"), world.sent_by(B, " 100 ")), (2, 1));
+}
+
+#[test]
+fn what_only_forgets_waits_for_company() {
+    let mut b = config(2, 1);
+    b.times.forget_grid = Duration::from_millis(250);
+    let mut world = World::with(config(1, 2), b);
+    for _ in 0..3 {
+        let (a, _) = world.up();
+        world.with_endpoint(A, |endpoint, now| endpoint.bye(now, a, None));
+        world.ms(77);
+        world.events(A);
+        world.events(B);
+    }
+    assert_eq!(world.nodes[B].endpoint.transactions_len(), (6, 0), "three INVITEs, three BYEs");
+    while world.nodes[B].endpoint.transactions_len() != (0, 0) {
+        let (at, _) = world.nodes[B].endpoint.poll_timeout().unwrap();
+        assert_eq!(at.as_nanos() % 250_000_000, 0);
+        world.run(at.since(world.now));
+    }
+    world.drained();
 }

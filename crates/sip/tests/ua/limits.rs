@@ -74,3 +74,37 @@ fn malformed_is_answered_where_it_can_be_and_counted() {
     let dropped = world.nodes[A].endpoint.counters().dropped;
     assert_eq!((dropped.malformed, dropped.malformed_answered), (2, 1));
 }
+
+#[test]
+fn a_crowded_switch_serves_what_exists_and_refuses_what_is_new() {
+    let mut world = World::new();
+    let (a, _) = world.up();
+    let flow =
+        sip::Flow { protocol: sip::Protocol::Udp, local: address(2), remote: address(1), connection: 0 };
+    let text = invite("").replace('\n', "\r\n");
+    let before = world.nodes[B].endpoint.transactions_len();
+    world.with_endpoint(B, |endpoint, now| {
+        endpoint.handle(now, sip::Input::Crowded { flow, bytes: text.clone().into() });
+    });
+    assert_eq!(world.sent_by(B, " 503 "), 1);
+    assert_eq!(world.nodes[B].endpoint.transactions_len(), before, "nothing is kept of it");
+    assert_eq!(world.nodes[B].endpoint.counters().dropped.crowded, 1);
+
+    // An INVITE that was let in is not refused when it comes again.
+    let again = text.replace("z9hG4bKone", "z9hG4bKtwo").replace("Call-ID: ", "Call-ID: two-");
+    for crowded in [false, true] {
+        let bytes: bytes::Bytes = again.clone().into();
+        world.with_endpoint(B, |endpoint, now| {
+            let input = if crowded {
+                sip::Input::Crowded { flow, bytes }
+            } else {
+                sip::Input::Received { flow, bytes }
+            };
+            endpoint.handle(now, input);
+        });
+    }
+    assert_eq!(world.sent_by(B, " 503 "), 1);
+    world.with_endpoint(A, |endpoint, now| endpoint.bye(now, a, None));
+    world.ms(50);
+    assert!(world.names(B).contains(&"Ended Peer".to_owned()), "{:?}", world.names(B));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::segment::Appender;
 use super::{Item, Shared, line};
@@ -44,22 +44,17 @@ pub(crate) fn run(shared: &Shared, mut appender: Appender, ring: &Receiver<Item>
     shared.appended.notify_one();
 }
 
-/// Waits a moment for company: a disk's flush costs the same for one record as for a hundred.
+/// Waits a moment for company: a disk's flush costs the same for one record as for a hundred. Asleep, not
+/// listening: whoever listens is woken by each record.
 fn gather(shared: &Shared, ring: &Receiver<Item>, records: &mut Vec<Item>) {
-    let deadline = Instant::now() + shared.config.gather;
-    while records.len() < shared.config.batch_max {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let next = if left.is_zero() || shared.closing.load(Ordering::Acquire) {
-            ring.try_recv().ok()
-        } else {
-            ring.recv_timeout(left.min(IDLE)).ok()
-        };
-        match next {
-            Some(record) => records.push(record),
-            None if Instant::now() >= deadline || shared.closing.load(Ordering::Acquire) => return,
-            None => {}
-        }
+    let mut left = shared.config.gather;
+    while !left.is_zero() && !shared.closing.load(Ordering::Acquire) {
+        let nap = left.min(IDLE);
+        std::thread::sleep(nap);
+        left = left.saturating_sub(nap);
     }
+    let room = shared.config.batch_max.saturating_sub(records.len());
+    records.extend(ring.try_iter().take(room));
 }
 
 /// The lines of those records that the disk's limit still lets in; the others are refused. Returns how

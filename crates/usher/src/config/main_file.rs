@@ -95,6 +95,8 @@ pub struct Sip {
     pub per_source_per_s: u32,
     /// At load, how long the signalling loop lets messages gather, microseconds; 0 = never.
     pub coalesce_us: u32,
+    /// How long a new call may wait to be begun before the least valuable one is refused, milliseconds.
+    pub backlog_ms: u64,
 }
 
 /// `[media]`.
@@ -118,6 +120,8 @@ pub struct Media {
     pub codecs: Vec<String>,
     /// No RTP for this long ends a call, seconds; 0 = never.
     pub rtp_timeout_s: u64,
+    /// How long a port is not used again after its call, milliseconds.
+    pub port_rest_ms: u64,
     /// Prompt played as hold music.
     pub hold_music: String,
 }
@@ -144,6 +148,8 @@ pub struct Store {
     pub recordings: PathBuf,
     /// Bytes that they may take.
     pub recordings_bytes_max: u64,
+    /// Customers kept in memory, the most valuable first where there are more.
+    pub customers_in_memory: usize,
 }
 
 /// Reads the whole file.
@@ -217,6 +223,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         registration_s: (60, 3600),
         per_source_per_s: 500,
         coalesce_us: 0,
+        backlog_ms: 5,
     };
     let Some(mut section) = section else { return sip };
     let listen: Vec<Parsed<Listener>> = section.need("listen").unwrap_or_default();
@@ -234,6 +241,7 @@ fn sip(section: Option<Section<'_>>) -> Sip {
         sip.registration_s = (shortest, longest);
     }
     sip.coalesce_us = section.within("coalesce_us", 0..=20_000, sip.coalesce_us);
+    sip.backlog_ms = section.within("backlog_ms", 1..=500u64, sip.backlog_ms);
     sip.per_source_per_s = section.within("per_source_per_s", 1..=1_000_000, sip.per_source_per_s);
     section.end();
     sip
@@ -265,6 +273,7 @@ fn media(section: Option<Section<'_>>) -> Media {
         offload: None,
         codecs: vec!["PCMA".into(), "PCMU".into(), "G722".into()],
         rtp_timeout_s: 30,
+        port_rest_ms: 2000,
         hold_music: "music".into(),
     };
     let Some(mut section) = section else { return media };
@@ -291,6 +300,7 @@ fn media(section: Option<Section<'_>>) -> Media {
     media.offload = offload(&mut section);
     media.codecs = section.or("codecs", media.codecs);
     media.rtp_timeout_s = section.within("rtp_timeout_s", 0..=86_400, media.rtp_timeout_s);
+    media.port_rest_ms = section.within("port_rest_ms", 0..=60_000u64, media.port_rest_ms);
     media.hold_music = section.or("hold_music", media.hold_music);
     section.end();
     media
@@ -343,6 +353,7 @@ fn store(section: Option<Section<'_>>) -> Store {
         spool_bytes_max: 256 * 1024 * 1024,
         recordings: "var/recordings".into(),
         recordings_bytes_max: 10 << 30,
+        customers_in_memory: 250_000,
     };
     let Some(mut section) = section else { return store };
     store.url = section.or("url", store.url);
@@ -358,6 +369,7 @@ fn store(section: Option<Section<'_>>) -> Store {
     }
     store.recordings_bytes_max =
         section.within("recordings_bytes_max", 1 << 20..=1 << 50, store.recordings_bytes_max);
+    store.customers_in_memory = section.within("customers_in_memory", 0..=10_000_000u32, 250_000) as usize;
     section.end();
     store
 }

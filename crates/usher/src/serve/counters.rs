@@ -26,6 +26,8 @@ counters! {
     udp_sends_failed "SIP datagrams that the kernel did not take; SIP repeats them.",
     /// TCP connections refused by a limit.
     tcp_connections_refused "SIP connections closed at once because of a limit.",
+    /// Calls and registrations that were let go.
+    calls_let_go "New calls and registrations refused because more came than could be begun in time.",
     /// Media commands that had to wait.
     media_commands_delayed "Commands that waited because a media thread's ring was full.",
     /// Media commands lost.

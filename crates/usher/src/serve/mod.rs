@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod offload;
 pub mod outbox;
 pub mod pace;
+pub mod rarely;
 pub mod recorder;
 pub mod remember;
 pub mod resolver;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base::{CallKey, Duration, Finding, Rng, Seed};
 use call::Local;
+use call::backlog::Backlog;
 use call::view::{Notice, Snapshot};
 use console::Readiness;
 use sip::Protocol;
@@ -43,6 +45,7 @@ use duty::Duty;
 use offload::OffloadWatch;
 use outbox::Outbox;
 use pace::Pace;
+use rarely::Rarely;
 use signalling::Signalling;
 use signals::Signals;
 use slow::{Slow, SlowEnds};
@@ -123,7 +126,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     let bell = Arc::new(Notify::new());
     let pool = pool(&loaded.main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
     let past = (clock.wall().epoch, loaded.settings.last_agent_within);
-    let (slow, slow_ends) = Slow::start(&loaded.main, &shared, &pool, past, &mut rng)?;
+    let (slow, slow_ends) = Slow::start(&loaded, &shared, &pool, past, &mut rng)?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
     fast.block_on(async {
@@ -164,6 +167,9 @@ fn signalling(
         local,
         duty,
         udp,
+        arrivals: Vec::new(),
+        backlog: Backlog::new(Duration::from_millis(loaded.main.sip.backlog_ms)),
+        overloads: Rarely::default(),
         streams,
         stream_events,
         media,

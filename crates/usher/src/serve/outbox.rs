@@ -19,6 +19,8 @@ pub struct Outbox {
     waiting: Vec<VecDeque<Command>>,
     /// Threads that were late when last looked at.
     late: Vec<bool>,
+    /// Threads that have not been woken yet for what they were left.
+    asleep: Vec<bool>,
     counters: Arc<Counters>,
 }
 
@@ -27,15 +29,17 @@ impl Outbox {
     pub fn new(pool: Pool, counters: Arc<Counters>) -> Self {
         let waiting = (0..pool.workers()).map(|_| VecDeque::new()).collect();
         let late = vec![false; pool.workers()];
-        Outbox { pool, waiting, late, counters }
+        let asleep = vec![false; pool.workers()];
+        Outbox { pool, waiting, late, asleep, counters }
     }
 
-    /// Hands a command over, behind those that wait already.
+    /// Leaves a command for its thread, behind those that wait already. The thread is woken by
+    /// [`Outbox::flush`]: once for all commands of a turn of the loop.
     pub fn send(&mut self, worker: usize, command: Command) {
         let Some(waiting) = self.waiting.get_mut(worker) else { return };
         let command = if waiting.is_empty() {
-            match self.pool.send(worker, command) {
-                Ok(()) => return,
+            match self.pool.leave(worker, command) {
+                Ok(()) => return self.leave_asleep(worker),
                 Err(Full(command)) => *command,
             }
         } else {
@@ -49,14 +53,24 @@ impl Outbox {
         }
     }
 
-    /// Tries again what waits; whether anything still does.
+    fn leave_asleep(&mut self, worker: usize) {
+        if let Some(asleep) = self.asleep.get_mut(worker) {
+            *asleep = true;
+        }
+    }
+
+    /// Tries again what waits and wakes the threads; whether anything still waits.
     pub fn flush(&mut self) -> bool {
-        for (worker, waiting) in self.waiting.iter_mut().enumerate() {
+        for ((worker, waiting), asleep) in self.waiting.iter_mut().enumerate().zip(&mut self.asleep) {
             while let Some(command) = waiting.pop_front() {
-                if let Err(Full(command)) = self.pool.send(worker, command) {
+                *asleep = true;
+                if let Err(Full(command)) = self.pool.leave(worker, command) {
                     waiting.push_front(*command);
                     break;
                 }
+            }
+            if std::mem::take(asleep) {
+                self.pool.wake(worker);
             }
         }
         self.waiting.iter().any(|waiting| !waiting.is_empty())

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use base::{Duration, Instant};
+use base::{CallKey, Duration, Instant, Pii};
+use bytes::Bytes;
+use call::backlog::{Backlog, Worth};
 use call::view::{Notice, Snapshot};
 use call::{Input, Local, Output};
 use console::AdminRequest;
-use sip::Protocol;
-use store::Note;
+use sip::glimpse::Glimpse;
+use sip::{Flow, Protocol};
+use store::{Found, Note};
 use tokio::sync::{Notify, broadcast, mpsc};
 use worker::CounterValues;
 
@@ -24,6 +27,7 @@ use super::history;
 use super::offload::OffloadWatch;
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::rarely::Rarely;
 use super::resolver::Question;
 use super::signals::{Signal, Signals};
 use super::slow::SlowEnds;
@@ -35,6 +39,8 @@ use crate::config::keys::KeyBook;
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(500);
 /// How soon commands that a media thread had no room for are tried again.
 const COMMAND_RETRY: Duration = Duration::from_millis(1);
+/// How long new calls are begun before the network is looked at again.
+const BEGIN_FOR: Duration = Duration::from_millis(1);
 /// Media events handled before the network has its turn.
 const EVENTS_PER_ROUND: usize = 1024;
 
@@ -48,6 +54,12 @@ pub struct Signalling {
     pub duty: Duty,
     /// UDP sockets.
     pub udp: UdpListeners,
+    /// What they brought, while it is handled.
+    pub arrivals: Vec<Arrival>,
+    /// New calls that wait to be begun.
+    pub backlog: Backlog<(Flow, Bytes)>,
+    /// Says that there are too many.
+    pub overloads: Rarely,
     /// TCP connections.
     pub streams: Streams,
     /// What TCP connections bring.
@@ -92,6 +104,7 @@ enum Wake {
     Signal(Signal),
     Deadline,
     Snapshot,
+    Backlog,
 }
 
 impl Signalling {
@@ -120,8 +133,12 @@ impl Signalling {
                 signal = self.signals.next() => Wake::Signal(signal),
                 () = &mut sleep => Wake::Deadline,
                 _ = snapshots.tick() => Wake::Snapshot,
+                // The runtime looks at the sockets meanwhile.
+                () = tokio::task::yield_now(), if !self.backlog.is_empty() => Wake::Backlog,
             };
-            self.pace.gather();
+            if self.backlog.is_empty() {
+                self.pace.gather();
+            }
             self.handle(wake);
         }
     }
@@ -144,7 +161,9 @@ impl Signalling {
             Wake::Signal(Signal::Drain) => self.start_draining(now),
             Wake::Deadline => {}
             Wake::Snapshot => self.publish(),
+            Wake::Backlog => {}
         }
+        self.begin_calls();
         // A deadline may have passed while something else was handled.
         if self.local.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.local.handle_timeout(now);
@@ -152,11 +171,12 @@ impl Signalling {
     }
 
     fn drain_udp(&mut self, now: Instant) {
-        let mut arrivals = Vec::new();
+        let mut arrivals = std::mem::take(&mut self.arrivals);
         self.udp.drain(|arrival| arrivals.push(arrival));
-        for arrival in arrivals {
+        for arrival in arrivals.drain(..) {
             self.arrival(now, arrival);
         }
+        self.arrivals = arrivals;
     }
 
     fn stream(&mut self, now: Instant, event: StreamEvent) {
@@ -177,6 +197,9 @@ impl Signalling {
 
     fn arrival(&mut self, now: Instant, arrival: Arrival) {
         let input = match arrival {
+            Arrival::Message { flow, bytes } if Glimpse::of(&bytes) != Glimpse::Other => {
+                return self.queue(now, flow, bytes);
+            }
             Arrival::Message { flow, bytes } => sip::Input::Received { flow, bytes },
             Arrival::Closed(flow) => sip::Input::Closed { flow },
             Arrival::Failed(flow) => sip::Input::SendFailed { flow },
@@ -194,6 +217,52 @@ impl Signalling {
                 tracing::info!(worker, "a media thread keeps up again");
             }
             self.local.handle(now, Input::MediaLate { worker, late });
+        }
+    }
+
+    /// Something new waits for its turn, behind everything that belongs to what exists.
+    fn queue(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        let worth = if self.backlog.worth_matters(now) { self.worth(&flow, &bytes) } else { Worth::Early };
+        if let Some((flow, bytes)) = self.backlog.push(now, worth, (flow, bytes)) {
+            self.let_go(now, flow, bytes);
+        }
+    }
+
+    /// Not everything new can be begun in time: this one is refused.
+    fn let_go(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        count(&self.counters.calls_let_go);
+        self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
+        if self.overloads.is_due(now) {
+            tracing::warn!(
+                waiting = self.backlog.len(),
+                "more new calls than can be begun in time: refusing"
+            );
+        }
+    }
+
+    fn worth(&self, flow: &Flow, bytes: &[u8]) -> Worth {
+        let switch = self.local.switch();
+        switch.worth(flow, bytes, |number| {
+            self.slow.directory.tier(number, |name| switch.tier_named(name)).flatten()
+        })
+    }
+
+    /// Begins what waits, for as long as nothing else can have become urgent, and lets go what waited too long.
+    fn begin_calls(&mut self) {
+        let begun = self.clock.now();
+        let mut now = begun;
+        while let Some((worth, (flow, bytes))) = self.backlog.pop_late(now) {
+            // Who came before it mattered may be worth waiting for.
+            match if worth == Worth::Early { self.worth(&flow, &bytes) } else { Worth::Stranger } {
+                Worth::Stranger => self.let_go(now, flow, bytes),
+                known => drop(self.backlog.push(now, known, (flow, bytes))),
+            }
+        }
+        while now - begun < BEGIN_FOR {
+            let Some((flow, bytes)) = self.backlog.pop(now) else { return };
+            self.local.handle(now, Input::Sip(sip::Input::Received { flow, bytes }));
+            self.carry_out();
+            now = self.clock.now();
         }
     }
 
@@ -254,8 +323,16 @@ impl Signalling {
         }
     }
 
-    /// Does what the switch wants done; whether it is drained.
+    /// Does what the switch wants done and sends what leaves; whether the switch is drained.
     fn pump(&mut self) -> bool {
+        let drained = self.carry_out();
+        for _ in 0..self.udp.flush() {
+            count(&self.counters.udp_sends_failed);
+        }
+        drained
+    }
+
+    fn carry_out(&mut self) -> bool {
         let mut drained = false;
         while let Some(output) = self.local.poll_output() {
             match output {
@@ -266,7 +343,7 @@ impl Signalling {
                     self.ask(Ask::Resolve(Question { query, host, port, protocol }));
                 }
                 Output::Media { worker, command } => self.media.send(worker, command),
-                Output::Lookup { call, number } => self.ask(Ask::Customer { call, number }),
+                Output::Lookup { call, number } => self.look_up(call, number),
                 Output::Hook { call, token, request } => self.ask(Ask::Hook { call, token, request }),
                 Output::Record(record) => {
                     if self.slow.spool.push(*record) == store::Push::Refused {
@@ -296,6 +373,16 @@ impl Signalling {
         }
     }
 
+    /// From the directory in memory where it knows, else from the database.
+    fn look_up(&mut self, call: CallKey, number: Pii<String>) {
+        let found = match self.slow.directory.find(number.reveal()) {
+            Found::Customer(customer) => Some(Box::new(customer)),
+            Found::Nobody => None,
+            Found::Ask => return self.ask(Ask::Customer { call, number }),
+        };
+        self.local.handle(self.clock.now(), Input::Customer { call, found });
+    }
+
     fn notice(&mut self, notice: Notice) {
         if let Notice::Agent { number, state, reason, .. } = &notice {
             self.duty.state(number, state, *reason);
@@ -321,7 +408,7 @@ impl Signalling {
     ) {
         match protocol {
             Protocol::Udp => {
-                if !self.udp.send(local, remote, &bytes) {
+                if !self.udp.send(local, remote, bytes) {
                     count(&self.counters.udp_sends_failed);
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::{Duration, Rng, UnixMillis};
 use console::{Console, ConsoleConfig, Handles, Sample};
-use store::{Spool, SpoolConfig, Store};
+use store::{Directory, Spool, SpoolConfig, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use worker::Pool;
@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::recorder::Recorder;
 use super::{Shared, history, hooks, remember, resolver, system};
 use crate::cli::Failure;
+use crate::config::Loaded;
 use crate::config::main_file::Main;
 
 /// Requests of operators that may wait.
@@ -33,6 +34,8 @@ pub struct SlowEnds {
     pub admin: mpsc::Receiver<console::AdminRequest>,
     /// Where agents' changes go.
     pub changes: mpsc::Sender<store::AgentChange>,
+    /// The customer directory in memory.
+    pub directory: Directory,
     /// Where call records and promised callbacks go.
     pub spool: Spool,
     /// Where callers' messages go.
@@ -46,6 +49,7 @@ pub struct Slow {
     spool: Spool,
     history: tokio::task::JoinHandle<()>,
     recorded: std::thread::JoinHandle<()>,
+    directory: tokio::task::JoinHandle<()>,
 }
 
 impl Slow {
@@ -55,12 +59,13 @@ impl Slow {
     /// # Errors
     /// What the operating system or the database refuses.
     pub fn start(
-        main: &Main,
+        loaded: &Loaded,
         shared: &Shared,
         pool: &Pool,
         past: (UnixMillis, Duration),
         rng: &mut Rng,
     ) -> Result<(Self, SlowEnds), Failure> {
+        let main = &loaded.main;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             builder.worker_threads(1).thread_name("api").enable_all().build().map_err(system("runtime"))?;
@@ -75,12 +80,17 @@ impl Slow {
             Recorder::start(recordings, bytes_max, Arc::clone(counters), Some(spool.clone()))
                 .map_err(system("the recordings' folder"))?;
         let (asks, answers) = start_back(&runtime, main, store.clone(), past, rng);
-        let ends = SlowEnds { asks, answers, admin, changes, spool: spool.clone(), recorder };
-        Ok((Slow { runtime, store, spool, history, recorded }, ends))
+        let directory = Directory::default();
+        let tiers = loaded.settings.tiers.iter().map(|tier| tier.name.clone()).collect();
+        let following = directory.clone().follow(store.clone(), main.store.customers_in_memory, tiers);
+        let following = runtime.spawn(following);
+        let ends = SlowEnds { asks, answers, admin, changes, directory, spool: spool.clone(), recorder };
+        Ok((Slow { runtime, store, spool, history, recorded, directory: following }, ends))
     }
 
     /// Brings everything to the disk and the database, as far as they are there. The ends must be dropped.
     pub fn end(self) {
+        self.directory.abort();
         // Both have ended their work when the switch let go of them; a panic in there was said already.
         let _ = self.recorded.join();
         self.runtime.block_on(async {

@@ -8,6 +8,7 @@
 
 mod address;
 mod batch;
+mod datagrams;
 mod epoll;
 mod interface;
 pub mod io;
@@ -15,6 +16,7 @@ mod process;
 mod socket;
 
 pub use batch::{BATCH_MAX, PACKET_BYTES_MAX, ReceiveBatch, SendBatch, Sent};
+pub use datagrams::{DATAGRAMS_MAX, Datagrams, send_all};
 pub use epoll::{Epoll, Token, Wake};
 pub use interface::{carries_vlans, interface_index, monotonic_ns, strips_vlan_tags};
 pub use io::{IoChoice, PacketIo, Parcel, Refusal, Tally, Woken};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::address::{NAME_LEN, Name};
 
@@ -12,13 +12,15 @@ pub struct SocketOptions {
     /// Limit of the kernel's receive buffer in bytes (`SO_RCVBUF`); `None` leaves the system's default.
     /// Small: what a stranger floods is lost in the kernel, and old voice is worth nothing.
     pub receive_buffer_bytes: Option<u32>,
+    /// The same for sending (`SO_SNDBUF`).
+    pub send_buffer_bytes: Option<u32>,
     /// Differentiated services code point, 0-63; 46 is "expedited forwarding" (RFC 3246).
     pub dscp: u8,
 }
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        SocketOptions { receive_buffer_bytes: Some(64 * 1024), dscp: 46 }
+        SocketOptions { receive_buffer_bytes: Some(64 * 1024), send_buffer_bytes: None, dscp: 46 }
     }
 }
 
@@ -42,6 +44,9 @@ impl Socket {
         }
         if let Some(bytes) = options.receive_buffer_bytes {
             socket.set(libc::SOL_SOCKET, libc::SO_RCVBUF, i32::try_from(bytes).unwrap_or(i32::MAX))?;
+        }
+        if let Some(bytes) = options.send_buffer_bytes {
+            socket.set(libc::SOL_SOCKET, libc::SO_SNDBUF, i32::try_from(bytes).unwrap_or(i32::MAX))?;
         }
         let class = i32::from(options.dscp & 0x3f) << 2;
         match address.ip() {
@@ -107,6 +112,19 @@ impl Socket {
         // SAFETY: the kernel reads `len` bytes from `value`, which lives for the length of the call.
         let done = unsafe { libc::setsockopt(self.raw(), level, option, (&raw const value).cast(), len) };
         check(done).map(drop)
+    }
+}
+
+/// For whoever waits for it in another way.
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> OwnedFd {
+        socket.fd
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

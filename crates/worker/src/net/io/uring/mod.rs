@@ -345,7 +345,7 @@ fn unwrap(token: Token, place: u16, buffer: Box<Buffer>, bytes: usize) -> Result
 fn probe() -> io::Result<()> {
     let bell = Wake::new()?;
     let mut io = Uring::new(&bell, 2)?;
-    let options = SocketOptions { receive_buffer_bytes: None, dscp: 0 };
+    let options = SocketOptions { receive_buffer_bytes: None, send_buffer_bytes: None, dscp: 0 };
     let socket = Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &options)?;
     let address = socket.local_address()?;
     io.add(Token(0), socket)?;

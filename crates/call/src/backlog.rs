@@ -1,0 +1,192 @@
+//! New calls that wait to be begun while the switch is busy with those it has, and who of them is let go when
+//! there are more than it can begin in time.
+//!
+//! What tells overload is waiting, not a rate: whoever was not begun within `wait_max` is let go at that moment.
+//! The most valuable are begun first, hardly ever wait that long, and may wait longer; in quiet times nobody does, and nobody
+//! is asked for his worth. A burst that can be worked off in time costs nobody anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Duration, Instant, TierKey};
+
+/// How much it matters that a call begins, the most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Worth {
+    /// A call for help. Never let go for having waited.
+    Emergency,
+    /// Came while there was no need to ask for its worth.
+    Early,
+    /// What keeps agents at work: their registrations and calls.
+    Agent,
+    /// A customer of this tier; a lower number is a more valuable one.
+    Customer(TierKey),
+    /// Nobody known.
+    Stranger,
+}
+
+impl Worth {
+    /// How often the limit a call of this worth may wait. The most valuable are begun first and need it only when
+    /// the machine stood still.
+    const fn patience(self) -> u32 {
+        match self {
+            Worth::Emergency => u32::MAX,
+            Worth::Agent | Worth::Customer(TierKey(0)) => 8,
+            Worth::Customer(TierKey(1)) => 4,
+            Worth::Customer(TierKey(2)) => 2,
+            Worth::Early | Worth::Customer(_) | Worth::Stranger => 1,
+        }
+    }
+}
+
+/// So many may wait before their worth matters.
+const EARLY_MAX: usize = 16;
+
+/// Calls that wait at most, whatever they take.
+const WAITING_MAX: usize = 4096;
+
+/// New calls by worth, then by arrival.
+#[derive(Debug)]
+pub struct Backlog<T> {
+    waiting: BTreeMap<(Worth, u64), (Instant, T)>,
+    /// When each of them has waited too long.
+    deadlines: BTreeSet<(Instant, Worth, u64)>,
+    wait_max: Duration,
+    next: u64,
+    crowded: bool,
+}
+
+impl<T> Backlog<T> {
+    /// Nobody waits yet, and nobody but the most valuable shall wait for longer than `wait_max`.
+    pub fn new(wait_max: Duration) -> Self {
+        Backlog { waiting: BTreeMap::new(), deadlines: BTreeSet::new(), wait_max, next: 0, crowded: false }
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether the worth of a call that comes now matters. While few wait, and for less than a quarter of the
+    /// limit, it does not, and need not be found out ([`Worth::Early`]).
+    pub fn worth_matters(&self, now: Instant) -> bool {
+        self.waiting.len() >= EARLY_MAX || self.is_slow(now)
+    }
+
+    /// Whether calls are being let go. It ends when nobody waits for more than a quarter of the limit.
+    pub const fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
+    /// A call came. Returns the least valuable one if more wait than may at all.
+    pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
+        let until = now + self.wait_max.saturating_mul(worth.patience());
+        self.waiting.insert((worth, self.next), (until, call));
+        self.deadlines.insert((until, worth, self.next));
+        self.next = self.next.wrapping_add(1);
+        if self.waiting.len() <= WAITING_MAX {
+            return None;
+        }
+        self.crowded = true;
+        let ((worth, number), (until, call)) = self.waiting.pop_last()?;
+        self.deadlines.remove(&(until, worth, number));
+        Some(call)
+    }
+
+    /// A call that has waited for as long as it may, and what it was worth when it came. It is let go; one that
+    /// came [`Worth::Early`] may be worth another wait.
+    pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
+        let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
+        self.deadlines.pop_first();
+        self.crowded = true;
+        self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call))
+    }
+
+    /// The next call to begin.
+    pub fn pop(&mut self, now: Instant) -> Option<T> {
+        let ((worth, number), (until, call)) = self.waiting.pop_first()?;
+        self.deadlines.remove(&(until, worth, number));
+        self.crowded &= self.is_slow(now);
+        Some(call)
+    }
+
+    /// Whether somebody has waited for a quarter of what he may.
+    fn is_slow(&self, now: Instant) -> bool {
+        self.deadlines.first().is_some_and(|(until, ..)| *until - now <= self.wait_max / 4 * 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    #[test]
+    fn in_quiet_times_all_are_taken_in_order() {
+        let mut backlog = Backlog::new(MS * 8);
+        for round in 0..100 {
+            assert!(!backlog.worth_matters(at(round)));
+            assert_eq!(backlog.push(at(round), Worth::Early, round), None);
+            assert_eq!((backlog.pop_late(at(round)), backlog.pop(at(round))), (None, Some(round)));
+        }
+        assert!(backlog.is_empty() && !backlog.is_crowded());
+    }
+
+    #[test]
+    fn a_burst_that_is_worked_off_in_time_costs_nobody_anything() {
+        let mut backlog = Backlog::new(MS * 8);
+        for n in 0..500 {
+            assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
+        }
+        for n in 0..500 {
+            assert_eq!((backlog.pop_late(at(n / 70)), backlog.pop(at(n / 70))), (None, Some(n)));
+        }
+        assert!(!backlog.is_crowded());
+    }
+
+    /// Two come each millisecond, one of ten valuable; one is begun.
+    #[test]
+    fn at_twice_what_can_be_begun_the_valuable_are_and_the_others_hear_in_time() {
+        let mut backlog = Backlog::new(MS * 8);
+        let (mut begun, mut gone) = (Vec::new(), Vec::new());
+        for now in 0..1000u64 {
+            for half in 0..2 {
+                let number = now * 2 + half;
+                let valuable = number.is_multiple_of(10);
+                let known = if valuable { Worth::Customer(TierKey(0)) } else { Worth::Stranger };
+                let worth = if backlog.worth_matters(at(now)) { known } else { Worth::Early };
+                assert!(backlog.push(at(now), worth, (now, valuable)).is_none());
+            }
+            let late = core::iter::from_fn(|| backlog.pop_late(at(now)));
+            gone.extend(late.map(|(_, (came, valuable))| (now - came, valuable)));
+            begun.extend(backlog.pop(at(now)).map(|(came, v)| (now - came, v)));
+        }
+        assert!(backlog.is_crowded());
+        assert_eq!(begun.len(), 1000, "it is never idle");
+        assert!(gone.len() > 900, "{}", gone.len());
+        assert!(gone.iter().all(|(waited, valuable)| *waited == 8 && !valuable));
+        assert!(begun.iter().all(|(waited, _)| *waited <= 8));
+        let now = at(1001);
+        while backlog.pop(now).is_some() {}
+        assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.deadlines.is_empty());
+    }
+
+    #[test]
+    fn emergencies_go_only_at_the_hard_limit() {
+        let mut backlog = Backlog::new(MS);
+        let gone =
+            (0..WAITING_MAX + 2).filter(|n| backlog.push(at(0), Worth::Emergency, *n).is_some()).count();
+        assert_eq!((gone, backlog.len()), (2, WAITING_MAX));
+        assert_eq!(backlog.pop_late(at(60_000)), None);
+        assert_eq!(backlog.pop(at(60_000)), Some(0));
+    }
+}
