@@ -253,9 +253,13 @@ impl Signalling {
         let mut now = begun;
         while let Some((worth, (flow, bytes))) = self.backlog.pop_late(now) {
             // Who came before it mattered may be worth waiting for.
-            match if worth == Worth::Early { self.worth(&flow, &bytes) } else { Worth::Stranger } {
-                Worth::Stranger => self.let_go(now, flow, bytes),
-                known => drop(self.backlog.push(now, known, (flow, bytes))),
+            let known = if worth == Worth::Early { self.worth(&flow, &bytes) } else { Worth::Stranger };
+            let gone = match known {
+                Worth::Stranger => Some((flow, bytes)),
+                known => self.backlog.push(now, known, (flow, bytes)),
+            };
+            if let Some((flow, bytes)) = gone {
+                self.let_go(now, flow, bytes);
             }
         }
         while now - begun < BEGIN_FOR {
