@@ -1,6 +1,6 @@
 //! A look at a message before it is read: enough to put it in its place when more come than can be served.
-//! It costs a fraction of reading it, allocates nothing and judges nothing: what it takes a message for only
-//! decides when the message is read, never what it means.
+//! [`Glimpse`] looks at names of lines only; [`Parties`] reads three addresses and is asked only at load. Neither
+//! judges: what they take a message for decides when it is read, never what it means.
 
 use memchr::{memchr, memchr_iter, memmem};
 
