@@ -103,6 +103,11 @@ impl Leg {
         }
     }
 
+    /// The trunk whose count of live calls includes it.
+    pub(crate) const fn trunk(&self) -> Option<TrunkKey> {
+        self.counted
+    }
+
     /// Whether the trunk's count of live calls includes it.
     pub(crate) const fn is_counted(&self) -> bool {
         self.counted.is_some()

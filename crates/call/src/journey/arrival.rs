@@ -184,6 +184,8 @@ impl Journey {
             callback: None,
             booking: None,
             ledger,
+            #[cfg(debug_assertions)]
+            trap: None,
         }
     }
 

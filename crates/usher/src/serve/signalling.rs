@@ -78,6 +78,15 @@ pub struct Signalling {
     pub counters: Arc<Counters>,
 }
 
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As it should: no call is left.
+    Drained,
+    /// Too many panics, one after the other.
+    GivenUp,
+}
+
 /// What woke the loop.
 enum Wake {
     Udp,
@@ -91,16 +100,16 @@ enum Wake {
 }
 
 impl Signalling {
-    /// Runs until the switch is drained.
-    pub async fn run(mut self) {
+    /// Runs until the switch is drained or has given up.
+    pub async fn run(mut self) -> End {
         let mut snapshots = tokio::time::interval(SNAPSHOT_EVERY);
         snapshots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
         loop {
-            if self.pump() {
+            if let Some(end) = self.pump() {
                 self.publish();
-                return;
+                return end;
             }
             let deadline = self.local.poll_timeout().map_or(Instant::FAR_FUTURE, |(at, _)| at);
             let retry = self.media.flush().then(|| self.clock.now() + COMMAND_RETRY);
@@ -234,9 +243,9 @@ impl Signalling {
         }
     }
 
-    /// Does what the switch wants done; whether it is drained.
-    fn pump(&mut self) -> bool {
-        let mut drained = false;
+    /// Does what the switch wants done; whether and how that was the last of it.
+    fn pump(&mut self) -> Option<End> {
+        let mut end = None;
         while let Some(output) = self.local.poll_output() {
             match output {
                 Output::Sip(sip::Output::Send { protocol, local, remote, connection, bytes }) => {
@@ -258,7 +267,8 @@ impl Signalling {
                     let (number, contacts) = self.local.switch().contacts_of(agent);
                     self.duty.contacts(number, contacts, self.clock.wall());
                 }
-                Output::Drained => drained = true,
+                Output::Drained => end = Some(End::Drained),
+                Output::GivenUp => end = Some(End::GivenUp),
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
                 Output::Callback(callback) => self.note(Note::Promise(*callback)),
                 Output::CallbackChanged(change) => self.note(Note::PromiseChange(change)),
@@ -267,7 +277,7 @@ impl Signalling {
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) => {}
             }
         }
-        drained
+        end
     }
 
     fn note(&self, note: Note) {
