@@ -27,6 +27,11 @@ pub(crate) struct Mishaps {
 }
 
 impl Mishaps {
+    /// This call is lost as well.
+    pub(crate) fn also(&mut self, call: CallKey) {
+        self.dead.push(call);
+    }
+
     pub(crate) fn is_dead(&self, call: CallKey) -> bool {
         self.dead.contains(&call)
     }

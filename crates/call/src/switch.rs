@@ -243,6 +243,9 @@ impl Switch {
                     self.with_leg(leg, |journey, core| journey.info_digit(core, now, leg, digit));
                 }
             }
+            Event::Referred { leg, target: sip::ReferTarget { replaces: Some(other), .. }, .. } => {
+                self.consult(now, leg, other);
+            }
             Event::Referred { leg, target, .. } => {
                 self.with_leg(leg, |journey, core| journey.asked_to_refer(core, now, leg, &target));
             }

@@ -11,6 +11,7 @@
 
 mod arrival;
 mod callback;
+mod consultation;
 pub(crate) mod feature;
 mod flow;
 mod outgoing;
