@@ -145,6 +145,21 @@ impl Core {
         }
     }
 
+    /// Counts anew in how many calls of their own agents are.
+    pub(crate) fn engage_anew(&mut self, counts: &BTreeMap<AgentKey, u32>) {
+        let mut changed = Vec::new();
+        for (&agent, seen) in &mut self.agents {
+            let count = counts.get(&agent).copied().unwrap_or(0);
+            if (seen.engaged > 0) != (count > 0) {
+                changed.push((agent, count > 0));
+            }
+            seen.engaged = count;
+        }
+        for (agent, engaged) in changed {
+            self.acd(acd::Input::Engaged { agent, engaged });
+        }
+    }
+
     /// What is known of an agent.
     pub(crate) fn seen(&mut self, now: Instant, agent: AgentKey) -> &mut AgentSeen {
         let unknown = AgentSeen { state: acd::AgentState::LoggedOut, since: now, engaged: 0 };

@@ -124,6 +124,12 @@ impl Dial {
         Err(NobodyThere(self.worst))
     }
 
+    /// Rings for another call from now on.
+    pub(crate) fn serve(&mut self, call: CallKey) {
+        self.terms.call = call;
+        self.early = None;
+    }
+
     /// Sends one INVITE; `false` if that was not possible.
     fn ring(
         &mut self,

@@ -99,6 +99,11 @@ impl Ledger {
         self.waiting.get_or_insert(since);
     }
 
+    /// Whether the caller waits.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The caller waits no longer.
     pub(crate) fn wait_ends(&mut self, now: Instant) {
         if let Some(since) = self.waiting.take() {

@@ -52,6 +52,8 @@ pub(crate) struct Leg {
     pub(crate) media: Media,
     /// Where its SIP came from: RTP may be learned from there too.
     pub(crate) source: Option<IpAddr>,
+    /// Whose it is.
+    peer: Peer,
     /// Whether the trunk's count of live calls includes it.
     counted: Option<TrunkKey>,
     /// Whether another port has been tried already.
@@ -72,10 +74,16 @@ impl Leg {
             dialog,
             media: Media::Closed,
             source: None,
+            peer,
             counted,
             port_retried: false,
             recording: None,
         }
+    }
+
+    /// Whose it is.
+    pub(crate) const fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// Its port, while it has one.
@@ -101,6 +109,11 @@ impl Leg {
             Media::Open(audio) => Some(audio),
             Media::Closed | Media::Closing(_) => None,
         }
+    }
+
+    /// The trunk whose count of live calls includes it.
+    pub(crate) const fn trunk(&self) -> Option<TrunkKey> {
+        self.counted
     }
 
     /// Whether the trunk's count of live calls includes it.

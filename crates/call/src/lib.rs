@@ -18,6 +18,7 @@ mod ledger;
 mod leg;
 pub mod local;
 pub mod message;
+mod mishap;
 pub mod numbers;
 pub mod ports;
 mod promises;

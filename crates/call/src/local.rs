@@ -94,6 +94,12 @@ impl Local {
         self.pump(now);
     }
 
+    /// See [`Switch::sabotage`].
+    #[cfg(debug_assertions)]
+    pub fn sabotage(&mut self, call: CallKey, after: bool) -> bool {
+        self.switch.sabotage(call, after)
+    }
+
     /// The switch.
     pub const fn switch(&self) -> &Switch {
         &self.switch

@@ -112,6 +112,9 @@ pub enum Output {
     Contacts(AgentKey),
     /// Something for the event stream.
     Notice(Notice),
+    /// Panics came one after the other: something is broken that ending calls does not mend. The process
+    /// must end, for its supervisor to start it anew.
+    GivenUp,
     /// Draining is done: no call is left.
     Drained,
 }

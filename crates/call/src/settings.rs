@@ -204,6 +204,10 @@ pub struct Limits {
     pub refused_records_per_s_max: u32,
     /// What a refused caller's trunk is told to wait, seconds.
     pub retry_after_s: u32,
+    /// So many panics within [`Limits::panics_window`], and the switch gives up; fewer each end one call.
+    pub panics_max: usize,
+    /// See [`Limits::panics_max`].
+    pub panics_window: Duration,
 }
 
 impl Default for Limits {
@@ -222,6 +226,8 @@ impl Default for Limits {
             call_max: Duration::from_secs(4 * 60 * 60),
             refused_records_per_s_max: 10,
             retry_after_s: 5,
+            panics_max: 10,
+            panics_window: Duration::from_secs(60),
         }
     }
 }

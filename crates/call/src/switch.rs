@@ -15,6 +15,7 @@ use crate::explain::Explained;
 use crate::journey::{Journey, Phase, Wish, With, arrive};
 use crate::leg::{Dialog, Farewell, Media};
 use crate::message::{Input, Output};
+use crate::mishap::Mishaps;
 use crate::record::StepKind;
 use crate::settings::{Feature, Settings};
 
@@ -48,6 +49,7 @@ enum Duty {
 pub struct Switch {
     pub(crate) core: Core,
     pub(crate) calls: BTreeMap<CallKey, Box<Journey>>,
+    pub(crate) mishaps: Mishaps,
     duty: Duty,
 }
 
@@ -66,6 +68,7 @@ impl Switch {
         Switch {
             core: Core::new(Instant::ZERO, settings, seed, first, wall),
             calls: BTreeMap::new(),
+            mishaps: Mishaps::default(),
             duty: Duty::Serving,
         }
     }
@@ -104,7 +107,7 @@ impl Switch {
                 Timer::Call(call) => self.with_call(call, |journey, core| journey.on_limit(core, now)),
                 Timer::Flow(call) => self.with_call(call, |journey, core| journey.on_flow_timer(core, now)),
                 Timer::Longest(call) => self.with_call(call, |journey, core| journey.on_call_max(core, now)),
-                Timer::Drain => self.end_all(now),
+                Timer::Drain => self.end_all(now, "drain"),
             }
             self.pump(now);
         }
@@ -155,18 +158,31 @@ impl Switch {
     }
 
     fn with_call(&mut self, call: CallKey, act: impl FnOnce(&mut Journey, &mut Core)) {
-        let Some(journey) = self.calls.get_mut(&call) else { return };
-        act(journey, &mut self.core);
-        if journey.is_over() {
-            self.calls.remove(&call);
+        if self.mishaps.is_dead(call) {
+            return;
         }
+        self.guarded(call, |calls, core| {
+            let Some(journey) = calls.get_mut(&call) else { return };
+            #[cfg(debug_assertions)]
+            journey.spring(false);
+            act(journey, core);
+            #[cfg(debug_assertions)]
+            journey.spring(true);
+            if journey.is_over() {
+                calls.remove(&call);
+            }
+        });
     }
 
     /// Hands on everything the endpoint has to say, until it has nothing more.
     fn pump(&mut self, now: Instant) {
+        self.bury(now);
         while let Some(output) = self.core.sip.poll_output() {
             match output {
-                sip::Output::Event(event) => self.on_sip(now, event),
+                sip::Output::Event(event) => {
+                    self.on_sip(now, event);
+                    self.bury(now);
+                }
                 other => self.core.output(Output::Sip(other)),
             }
         }
@@ -228,6 +244,9 @@ impl Switch {
                     self.with_leg(leg, |journey, core| journey.info_digit(core, now, leg, digit));
                 }
             }
+            Event::Referred { leg, target: sip::ReferTarget { replaces: Some(other), .. }, .. } => {
+                self.consult(now, leg, other);
+            }
             Event::Referred { leg, target, .. } => {
                 self.with_leg(leg, |journey, core| journey.asked_to_refer(core, now, leg, &target));
             }
@@ -250,9 +269,13 @@ impl Switch {
         } else {
             self.core.ports.all_late().then_some("media")
         };
-        let arrived = arrive(&mut self.core, now, key, leg, peer, invite, full);
-        if let Some(journey) = arrived.filter(|journey| !journey.is_over()) {
-            self.calls.insert(key, Box::new(journey));
+        let arrived = self.guarded(key, |_, core| arrive(core, now, key, leg, peer, invite, full));
+        match arrived {
+            Some(Some(journey)) if !journey.is_over() => {
+                self.calls.insert(key, Box::new(journey));
+            }
+            Some(_) => {}
+            None => self.refuse_orphan(now, leg),
         }
     }
 
@@ -260,6 +283,7 @@ impl Switch {
         self.core.is_answered(leg, source);
         match self.core.leg(leg).and_then(|leg| leg.call) {
             Some(_) => self.with_leg(leg, |journey, core| journey.on_answered(core, now, leg, body)),
+            None if self.core.leg(leg).is_none() => self.core.sip.bye(now, leg, None),
             // Answered while we were hanging up: the endpoint has sent ACK; the rest is BYE.
             None => self.core.part(now, leg, &Farewell::Normal),
         }
@@ -385,8 +409,8 @@ impl Switch {
         if let Some(promised) = self.core.promises.get_mut(callback) {
             promised.call = Some(key);
         }
-        let journey = crate::journey::call_back(&mut self.core, now, key, &promise);
-        if !journey.is_over() {
+        let journey = self.guarded(key, |_, core| crate::journey::call_back(core, now, key, &promise));
+        if let Some(journey) = journey.filter(|journey| !journey.is_over()) {
             self.calls.insert(key, Box::new(journey));
         }
     }
@@ -459,10 +483,10 @@ impl Switch {
         self.core.timers.set(Timer::Drain, deadline.max(now));
     }
 
-    fn end_all(&mut self, now: Instant) {
+    pub(crate) fn end_all(&mut self, now: Instant, why: &str) {
         let keys: Vec<CallKey> = self.calls.keys().copied().collect();
         for call in keys {
-            self.end_call(now, call, "drain");
+            self.end_call(now, call, why);
         }
     }
 

@@ -85,6 +85,16 @@ impl Trunks {
         }
     }
 
+    /// Counts the live calls anew: one of each of these trunks.
+    pub(crate) fn recount(&mut self, live: impl Iterator<Item = TrunkKey>) {
+        self.0.values_mut().for_each(|load| load.calls = 0);
+        for key in live {
+            if let Some(load) = self.0.get_mut(&key) {
+                load.calls = load.calls.saturating_add(1);
+            }
+        }
+    }
+
     /// A call was refused for another reason than the trunk's own limits.
     pub(crate) fn refuse(&mut self, key: TrunkKey) {
         if let Some(load) = self.0.get_mut(&key) {

@@ -42,7 +42,9 @@ fn who_talks_comes_before_new_calls_when_the_media_threads_fall_behind() {
     let first = talk(&mut world);
     let late = |world: &mut World, late| {
         let now = world.now;
-        world.local.handle(now, Input::MediaLate { worker: 0, late });
+        for worker in 0..2 {
+            world.local.handle(now, Input::MediaLate { worker, late });
+        }
     };
     late(&mut world, true);
     let second = world.call("13800000002", "10000");

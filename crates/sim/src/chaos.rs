@@ -258,4 +258,11 @@ fn slow_services(world: &mut World, fault: Fault) {
 }
 
 /// The next thing that happens to one of the calls is a bug of ours.
-fn panic_somewhere(_world: &mut World) {}
+fn panic_somewhere(world: &mut World) {
+    let calls: Vec<_> = world.local.snapshot(world.now).calls.iter().map(|call| call.key).collect();
+    let at = pick(world, calls.len());
+    if let Some(&call) = calls.get(at) {
+        let after = world.draw(2) == 0;
+        world.sabotage(call, after);
+    }
+}

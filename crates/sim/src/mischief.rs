@@ -18,7 +18,7 @@ fn one_of(world: &mut World, count: usize) -> usize {
 pub fn anything(world: &mut World, agents: usize, open: &[Handle]) {
     let agent = one_of(world, agents);
     let address = phone_address(agent);
-    match world.draw(14) {
+    match world.draw(16) {
         0 | 1 => {
             let legs: Vec<_> = world.voices.legs.keys().copied().collect();
             let at = one_of(world, legs.len());
@@ -52,6 +52,7 @@ pub fn anything(world: &mut World, agents: usize, open: &[Handle]) {
             world.agent_calls(agent, code);
         }
         12 => world.agent_ready(agent),
+        13 | 14 => consult(world, agent),
         _ => world.with_phone(address, |phone, now| phone.register(now, 3_600)),
     }
 }
@@ -72,6 +73,30 @@ fn set_manner(world: &mut World, agent: usize) {
         _ => Manner::Answer(Duration::from_millis(world.draw(16_000))),
     };
     world.with_phone(phone_address(agent), |phone, _| phone.manner = manner);
+}
+
+/// An agent who talks holds, calls somebody else, and a moment later joins the two, or does not.
+fn consult(world: &mut World, agent: usize) {
+    let address = phone_address(agent);
+    let up = |world: &World| {
+        let lines = world.phones.get(&address).map(|phone| phone.lines.iter().enumerate());
+        let live = lines.into_iter().flatten().filter(|(_, line)| !line.is_over());
+        live.map(|(id, line)| (id, line.state)).collect::<Vec<_>>()
+    };
+    if !up(world).iter().any(|(_, state)| *state == LineState::Up) {
+        return;
+    }
+    talk_action(world, address, |phone, now, line| phone.reoffer(now, line, "sendonly"));
+    let whom = ["1001", "1002", "13900000000"];
+    let whom = whom.get(one_of(world, 3)).copied().unwrap_or("1001");
+    world.agent_calls(agent, whom);
+    let pause = world.draw(8_000);
+    world.run(Duration::from_millis(pause));
+    let lines = up(world);
+    if let [(first, _), .., (last, _)] = lines[..] {
+        world.faults.insert(Fault::Consultation);
+        world.with_phone(address, |phone, now| phone.refer_replacing(now, first, last));
+    }
 }
 
 /// Does something with the newest line that is up.

@@ -112,7 +112,13 @@ fn run(world: &mut World, day: Day) -> Summary {
         if world.draw(4) > 0 {
             let pause = 800 + world.draw(6_000);
             world.run(Duration::from_millis(pause));
-            world.press('0');
+            // People, or one's balance (8: self-service, 1: account, 1: balance).
+            let keys = if number == "10000" && world.draw(4) > 0 { "0" } else { "811" };
+            for key in keys.chars().skip(usize::from(number == "10001" && keys.len() > 1)) {
+                world.press(key);
+                let pause = world.draw(1_500);
+                world.run(Duration::from_millis(pause));
+            }
         }
         for _ in 0..world.draw(6) {
             let pause = world.draw(9_000);

@@ -168,7 +168,11 @@ impl Journey {
         };
         Journey {
             key,
-            worker: core.ports.quietest(),
+            worker: match peer {
+                Peer::Agent(agent) => core.worker_of(agent),
+                Peer::Trunk(_) => None,
+            }
+            .unwrap_or_else(|| core.ports.quietest()),
             caller: leg,
             origin: peer,
             dialled: dialled.unwrap_or_default(),
@@ -184,6 +188,8 @@ impl Journey {
             callback: None,
             booking: None,
             ledger,
+            #[cfg(debug_assertions)]
+            trap: None,
         }
     }
 

@@ -75,6 +75,8 @@ impl Journey {
             callback: Some(callback.key),
             booking: None,
             ledger,
+            #[cfg(debug_assertions)]
+            trap: None,
         }
     }
 

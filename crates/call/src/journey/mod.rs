@@ -11,6 +11,7 @@
 
 mod arrival;
 mod callback;
+mod consultation;
 pub(crate) mod feature;
 mod flow;
 mod outgoing;
@@ -235,9 +236,21 @@ pub(crate) struct Journey {
     /// The flow waits to hear whether a promise was taken on.
     pub(crate) booking: Option<ivr::Token>,
     pub(crate) ledger: Ledger,
+    /// See [`crate::Switch::sabotage`].
+    #[cfg(debug_assertions)]
+    pub(crate) trap: Option<bool>,
 }
 
 impl Journey {
+    /// Panics if it was told to.
+    #[cfg(debug_assertions)]
+    #[expect(clippy::panic, reason = "what a test of panics needs")]
+    pub(crate) fn spring(&mut self, after: bool) {
+        if self.trap.take_if(|when| *when == after).is_some() {
+            panic!("as told");
+        }
+    }
+
     /// A step for the record and the event stream.
     pub(crate) fn step(&mut self, core: &mut Core, now: Instant, what: StepKind, detail: &str) {
         let lost = self.ledger.steps_lost;

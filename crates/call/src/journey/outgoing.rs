@@ -199,14 +199,25 @@ impl Journey {
 
     /// Joins the caller and whoever answered outside of the distributor.
     pub(super) fn begin_talk(&mut self, core: &mut Core, now: Instant, leg: LegKey, dial: &Dial) {
-        let (with, detail) = match &dial.callee {
+        let with = match &dial.callee {
             Callee::Agent(agent) => {
                 self.engage(core, now, *agent);
-                let number = core.agent_number(*agent);
-                self.ledger.record.agent = Some(number.clone());
-                (With::Agent(*agent), number)
+                With::Agent(*agent)
             }
-            Callee::Outside { .. } => (With::Outside, "outside".to_owned()),
+            Callee::Outside { .. } => With::Outside,
+        };
+        self.talk_with(core, now, leg, with);
+    }
+
+    /// Joins the caller and `leg`, which is not there by the distributor's doing.
+    pub(super) fn talk_with(&mut self, core: &mut Core, now: Instant, leg: LegKey, with: With) {
+        let detail = match with {
+            With::Agent(agent) | With::Served { agent, .. } => {
+                let number = core.agent_number(agent);
+                self.ledger.record.agent = Some(number.clone());
+                number
+            }
+            With::Outside => "outside".to_owned(),
         };
         self.reached = match (&with, self.origin) {
             (With::Agent(_) | With::Served { .. }, Peer::Trunk(_)) => Reached::Agent,

@@ -20,10 +20,6 @@ impl Journey {
         leg: LegKey,
         target: &ReferTarget,
     ) {
-        if target.replaces.is_some() {
-            // Attended transfer is not built yet.
-            return self.refuse_referral(core, now, leg, 501);
-        }
         self.let_caller_refer(leg);
         let Some(by) = self.referrer(leg) else { return self.refuse_referral(core, now, leg, 403) };
         let destination = core.plan.from_agent(&target.user);
@@ -50,7 +46,7 @@ impl Journey {
     }
 
     /// Who may refer: an agent who talks, nobody else. A carrier's REFER would be a call at our cost.
-    fn referrer(&self, leg: LegKey) -> Option<AgentKey> {
+    pub(super) fn referrer(&self, leg: LegKey) -> Option<AgentKey> {
         match &self.phase {
             Phase::Talking(talk) if talk.leg == leg => match talk.with {
                 With::Served { agent, .. } | With::Agent(agent) => Some(agent),
@@ -62,7 +58,7 @@ impl Journey {
 
     /// An agent who had called somebody himself may refer him, too: the one he called becomes the one
     /// whose journey this is.
-    fn let_caller_refer(&mut self, leg: LegKey) {
+    pub(super) fn let_caller_refer(&mut self, leg: LegKey) {
         let sip::Peer::Agent(origin) = self.origin else { return };
         if leg != self.caller || self.flow.is_some() {
             return;
@@ -105,14 +101,19 @@ impl Journey {
             Err(NobodyThere(code)) => self.refuse_referral(core, now, leg, code.clamp(400, 699)),
             Ok(dial) => {
                 core.sip.accept_refer(now, leg);
-                self.step(core, now, StepKind::Referred, "");
-                let Phase::Talking(talk) = self.take_phase() else { return };
-                self.ledger.talk_ends(now);
-                core.unbridge(self.caller);
-                self.hold_caller(core);
-                self.enter(core, now, Phase::Referring { talk, dial: Box::new(dial) });
+                self.ring_for_caller(core, now, Box::new(dial), "");
             }
         }
+    }
+
+    /// Music to the caller until the new party answers; the referrer keeps his leg as long.
+    pub(super) fn ring_for_caller(&mut self, core: &mut Core, now: Instant, dial: Box<Dial>, how: &str) {
+        self.step(core, now, StepKind::Referred, how);
+        let Phase::Talking(talk) = self.take_phase() else { return };
+        self.ledger.talk_ends(now);
+        core.unbridge(self.caller);
+        self.hold_caller(core);
+        self.enter(core, now, Phase::Referring { talk, dial });
     }
 
     /// The new party answered: the referrer hears so and is let go.

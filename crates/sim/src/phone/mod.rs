@@ -418,6 +418,17 @@ impl Phone {
         self.request(now, refer);
     }
 
+    /// Asks the switch to join the parties of two calls (RFC 5589 §7.3): `id`'s and `with`'s.
+    pub fn refer_replacing(&mut self, now: Instant, id: LineId, with: LineId) {
+        let Some(line) = self.lines.get(with) else { return };
+        let tag = |value: &str| parameter(value, "tag").unwrap_or_default().to_owned();
+        let (call_id, theirs, ours) = (line.call_id.replace('@', "%40"), tag(&line.remote), tag(&line.local));
+        let replaces = format!("{call_id}%3Bto-tag%3D{theirs}%3Bfrom-tag%3D{ours}");
+        let to = format!("<sip:asked@{}?Replaces={replaces}>", self.server);
+        let refer = self.next_request(id, "REFER").with("Refer-To", to).with("Contact", self.contact());
+        self.request(now, refer);
+    }
+
     /// Presses a key by INFO.
     pub fn info(&mut self, now: Instant, id: LineId, key: char) {
         let mut info = self.next_request(id, "INFO").with("Content-Type", "application/dtmf-relay");

@@ -241,6 +241,9 @@ impl Phone {
         let Some(line) = self.lines.get_mut(id) else { return };
         if code < 200 {
             line.provisional = line.provisional.max(code);
+            if code > 100 {
+                message.get("To").unwrap_or_default().clone_into(&mut line.remote);
+            }
             if !message.body.is_empty() {
                 line.sdp.clone_from(&message.body);
             }

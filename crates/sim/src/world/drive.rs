@@ -167,6 +167,7 @@ impl World {
                 self.notices.push(notice);
             }
             Output::Drained => self.drained = true,
+            Output::GivenUp => self.given_up = true,
             Output::MayCall(callback) => {
                 let open = !self.taken_back.contains(&callback);
                 self.local.handle(self.now, Input::MayCall { callback, open });

@@ -56,6 +56,17 @@ impl World {
         }
     }
 
+    /// The next thing that happens to the call is a bug of ours: in builds with debug assertions.
+    pub fn sabotage(&mut self, call: base::CallKey, after: bool) {
+        #[cfg(debug_assertions)]
+        if self.local.sabotage(call, after) {
+            self.trace.say(self.now, || format!("** call {call} is about to panic"));
+            self.faults.insert(Fault::Panic);
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = (call, after);
+    }
+
     /// New settings.
     pub fn reload(&mut self, settings: call::Settings) {
         self.limits = settings.limits;

@@ -111,6 +111,8 @@ pub struct World {
     pub notices: Vec<Notice>,
     /// Whether the switch said that it is drained.
     pub drained: bool,
+    /// Whether it gave up: too many panics.
+    pub given_up: bool,
     /// Steps taken.
     pub steps: u64,
     /// How long the store takes for a record at most.
@@ -172,6 +174,7 @@ impl World {
             recordings: Vec::new(),
             notices: Vec::new(),
             drained: false,
+            given_up: false,
             steps: 0,
             store_delay: Duration::ZERO,
             faults: BTreeSet::new(),

@@ -16,6 +16,10 @@ const SUBSCRIPTION: Duration = Duration::from_secs(180);
 impl Endpoint {
     pub(crate) fn on_refer(&mut self, now: Instant, r: &Request<'_>, leg: LegKey) {
         let Some(target) = self.refer_target(r.message) else { return self.refuse(r, 400) };
+        if target.replaces.is_none() && asks_to_replace(r.message) {
+            // The call to be replaced is none of ours, or over.
+            return self.refuse(r, 404);
+        }
         let referred_by = crate::ua::read::user_of(r.message, HeaderName::ReferredBy);
         let Some(value) = self.legs.get_mut(&leg) else { return };
         if !value.is_up() {
@@ -108,4 +112,10 @@ impl Endpoint {
             None => {}
         }
     }
+}
+
+/// Whether Refer-To wants a call replaced (RFC 3891 §3), whichever that is.
+fn asks_to_replace(m: &Message) -> bool {
+    let address = m.one_address(HeaderName::ReferTo).ok().flatten();
+    address.and_then(|address| address.uri().ok()).is_some_and(|uri| uri.header(b"Replaces").is_some())
 }

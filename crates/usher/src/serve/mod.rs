@@ -46,7 +46,7 @@ use offload::OffloadWatch;
 use outbox::Outbox;
 use pace::Pace;
 use rarely::Rarely;
-use signalling::Signalling;
+use signalling::{End, Signalling};
 use signals::Signals;
 use slow::{Slow, SlowEnds};
 use tcp::Streams;
@@ -129,13 +129,15 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
     let (slow, slow_ends) = Slow::start(&loaded, &shared, &pool, past, &mut rng)?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
-    fast.block_on(async {
+    let end = fast.block_on(async {
         let media = Outbox::new(pool, Arc::clone(&shared.counters));
         let config = (folder.to_path_buf(), keys);
-        signalling(clock, rng, loaded, config, (media, bell), slow_ends, shared)?.run().await;
-        Ok(())
+        Ok(signalling(clock, rng, loaded, config, (media, bell), slow_ends, shared)?.run().await)
     })?;
     slow.end();
+    if end == End::GivenUp {
+        return Err(Failure::System("gave up after too many panics in a row: see the log".to_owned()));
+    }
     tracing::info!("ended");
     Ok(())
 }
@@ -185,6 +187,7 @@ fn signalling(
         pace: Pace::new(loaded.main.sip.coalesce_us),
         offload: OffloadWatch::default(),
         counters: shared.counters,
+        end: None,
         alarms: Alarms::default(),
     })
 }

@@ -92,6 +92,17 @@ pub struct Signalling {
     pub counters: Arc<Counters>,
     /// What the log is told about limits.
     pub alarms: Alarms,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+}
+
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As it should: no call is left.
+    Drained,
+    /// Too many panics, one after the other.
+    GivenUp,
 }
 
 /// What woke the loop.
@@ -108,16 +119,16 @@ enum Wake {
 }
 
 impl Signalling {
-    /// Runs until the switch is drained.
-    pub async fn run(mut self) {
+    /// Runs until the switch is drained or has given up.
+    pub async fn run(mut self) -> End {
         let mut snapshots = tokio::time::interval(SNAPSHOT_EVERY);
         snapshots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
         loop {
-            if self.pump() {
+            if let Some(end) = self.pump() {
                 self.publish();
-                return;
+                return end;
             }
             let deadline = self.local.poll_timeout().map_or(Instant::FAR_FUTURE, |(at, _)| at);
             let retry = self.media.flush().then(|| self.clock.now() + COMMAND_RETRY);
@@ -327,17 +338,16 @@ impl Signalling {
         }
     }
 
-    /// Does what the switch wants done and sends what leaves; whether the switch is drained.
-    fn pump(&mut self) -> bool {
-        let drained = self.carry_out();
+    /// Does what the switch wants done and sends what leaves; whether and how that was the last of it.
+    fn pump(&mut self) -> Option<End> {
+        self.carry_out();
         for _ in 0..self.udp.flush() {
             count(&self.counters.udp_sends_failed);
         }
-        drained
+        self.end
     }
 
-    fn carry_out(&mut self) -> bool {
-        let mut drained = false;
+    fn carry_out(&mut self) {
         while let Some(output) = self.local.poll_output() {
             match output {
                 Output::Sip(sip::Output::Send { protocol, local, remote, connection, bytes }) => {
@@ -359,7 +369,8 @@ impl Signalling {
                     let (number, contacts) = self.local.switch().contacts_of(agent);
                     self.duty.contacts(number, contacts, self.clock.wall());
                 }
-                Output::Drained => drained = true,
+                Output::Drained => self.end = Some(End::Drained),
+                Output::GivenUp => self.end = Some(End::GivenUp),
                 Output::Recording(recording) => self.slow.recorder.keep(*recording),
                 Output::Callback(callback) => self.note(Note::Promise(*callback)),
                 Output::CallbackChanged(change) => self.note(Note::PromiseChange(change)),
@@ -368,7 +379,6 @@ impl Signalling {
                 Output::Sip(sip::Output::Event(_)) | Output::Acd(_) => {}
             }
         }
-        drained
     }
 
     fn note(&self, note: Note) {
