@@ -51,7 +51,7 @@ impl House {
         let config = Config {
             queues: vec![QueueConfig::new(QueueKey(0), "vip"), QueueConfig::new(QueueKey(1), "general")],
             agents: (0..1_000).map(agent).collect(),
-            tiers: reserving(),
+            tiers: Contract::hotline(),
             policy,
             ..Config::default()
         };
@@ -69,7 +69,7 @@ impl House {
         let config = Config {
             queues: vec![QueueConfig::new(QueueKey(0), "all")],
             agents: (0..10_000).map(&mut agent).collect(),
-            tiers: reserving(),
+            tiers: Contract::hotline(),
             policy,
             limits: acd::Limits { calls_max: 200_000, ..acd::Limits::default() },
             ..Config::default()
@@ -134,13 +134,6 @@ impl House {
     }
 }
 
-/// The hotline's contracts, with a reserve.
-fn reserving() -> Vec<Contract> {
-    let mut tiers = Contract::hotline();
-    (tiers[0].reserve_max, tiers[1].reserve_max) = (4.0, 2.0);
-    tiers
-}
-
 fn assign(criterion: &mut Criterion<CpuTime>, name: &str, mut house: House, agents: usize, waiting: usize) {
     let mut talks = house.fill(agents, waiting);
     let mut at = 0;
@@ -183,8 +176,8 @@ fn change(criterion: &mut Criterion<CpuTime>) {
         ("acd/change_of_an_agent_of_10000_idle_queues", AgentKey(1), false),
     ] {
         let mut house = House::new(config.clone(), Vec::new());
-        for key in [0, 1, 2] {
-            house.input(Input::NotReady { agent: AgentKey(key), reason: 1 });
+        for agent in [0, 1, 2].map(AgentKey) {
+            house.input(Input::NotReady { agent, reason: 1 });
         }
         for &queue in queues[1..].iter().filter(|_| waiting) {
             let call = CallKey(house.next_call);

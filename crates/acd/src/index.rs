@@ -312,11 +312,13 @@ impl Index {
     pub(crate) fn busy_for(&self, profile: ProfileIx) -> impl Iterator<Item = &Line> {
         let own = self.profile_at(profile).map_or(&[][..], |row| &row.lines);
         let by_profile = own.len() <= self.busy.len();
-        let first = own.iter().filter(move |_| by_profile).filter_map(|&ix| self.line_at(ix));
+        // The list that is not looked through is not walked either.
+        let (from_own, from_busy) = if by_profile { (usize::MAX, 0) } else { (0, usize::MAX) };
+        let first = own.iter().take(from_own).filter_map(|&ix| self.line_at(ix));
         let second = self
             .busy
             .iter()
-            .filter(move |_| !by_profile)
+            .take(from_busy)
             .filter_map(|&ix| self.line_at(ix))
             .filter(move |line| line.fit.has(profile));
         first.filter(|line| line.waiting > 0).chain(second)
@@ -326,13 +328,14 @@ impl Index {
     pub(crate) fn idle_for<'a>(&'a self, line: &'a Line) -> impl Iterator<Item = (StaticKey, &'a Profile)> {
         let fits = &line.fit.best_first;
         let by_line = fits.len() <= self.idle.len();
-        let first =
-            fits.iter().filter(move |_| by_line).filter_map(|&(key, ix)| Some((key, self.profile_at(ix)?)));
+        let (from_fits, from_idle) = if by_line { (usize::MAX, 0) } else { (0, usize::MAX) };
+        let first = fits.iter().take(from_fits).filter_map(|&(key, ix)| Some((key, self.profile_at(ix)?)));
         let second = self
             .idle
             .iter()
+            .take(from_idle)
             .copied()
-            .filter(move |&ix| !by_line && line.fit.has(ix))
+            .filter(move |&ix| line.fit.has(ix))
             .filter_map(|ix| self.profile_at(ix))
             .map(move |profile| (self.static_key(profile, &line.needs), profile));
         first.chain(second).filter(|(_, profile)| !profile.idle.is_empty())

@@ -332,11 +332,13 @@ fn the_same_journal_gives_the_identical_decision_log() {
         let (one, two) = (replay(policy, &journal), replay(policy, &journal));
         assert!(one.len() > 500, "{policy:?}: {}", one.len());
         assert!(one == two, "{policy:?}: the logs differ");
-        // And it depends on the journal: without one of its answers it is another.
-        let at =
-            journal.iter().rposition(|(_, input)| matches!(input, Some(Input::Answered { .. }))).unwrap();
+        // And it depends on the journal: without its first callers it is another.
+        let mut left_out = 0;
         let mut shorter = journal.clone();
-        shorter.remove(at / 2);
+        shorter.retain(|(_, input)| {
+            left_out += u32::from(matches!(input, Some(Input::Offer { .. })));
+            left_out > 20 || !matches!(input, Some(Input::Offer { .. }))
+        });
         assert!(replay(policy, &shorter) != one, "{policy:?}");
     }
 }

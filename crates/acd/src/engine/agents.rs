@@ -302,6 +302,7 @@ impl Engine {
                 self.index.remove_idle(profile, key, ix);
             }
             if let Some(key) = free {
+                self.may_dial = true;
                 self.index.insert_idle(profile, key, ix);
             }
         }
@@ -334,7 +335,9 @@ impl Engine {
             queue.manned = queue.manned + usize::from(manned) - usize::from(!manned);
             if manned {
                 queue.empty_since = None;
-                self.timers.cancel(Timer::NoAgents(queue.key()));
+                if queue.config.overflow.no_agents.is_some() {
+                    self.timers.cancel(Timer::NoAgents(queue.key()));
+                }
             } else if queue.manned == 0 {
                 queue.empty_since = Some(now);
                 if let Some((after, _)) = &queue.config.overflow.no_agents

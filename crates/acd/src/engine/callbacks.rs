@@ -98,6 +98,7 @@ impl Engine {
     fn enlist_promise(&mut self, ix: CallbackIx, line: LineIx) {
         let Some(entry) = self.callbacks.get_mut(ix.at()) else { return };
         entry.stage = Stage::Waiting { line };
+        self.may_dial = true;
         self.index.promise(line, entry.due, ix);
     }
 
@@ -128,10 +129,12 @@ impl Engine {
 
     /// Dials for the free agents, the earliest due first.
     pub(super) fn dial_back(&mut self, now: Instant) {
-        if self.index.promised.is_empty() || self.index.idle.is_empty() {
+        if !self.may_dial || self.index.promised.is_empty() || self.index.idle.is_empty() {
             return;
         }
+        self.may_dial = false;
         if let Some(until) = self.config.callbacks.quiet_until(now) {
+            self.may_dial = true;
             return self.timers.set(Timer::Quiet, until);
         }
         while let Some(ix) = self.next_to_dial() {
@@ -143,11 +146,11 @@ impl Engine {
         let first = |line: &LineIx| self.index.line_at(*line)?.promised.first().map(|&first| (first, *line));
         let mut lines: Vec<_> = self.index.promised.iter().filter_map(first).collect();
         lines.sort_unstable();
-        lines.into_iter().find(|&((_, ix), line)| self.may_dial(ix, line)).map(|((_, ix), _)| ix)
+        lines.into_iter().find(|&((_, ix), line)| self.is_room_for(ix, line)).map(|((_, ix), _)| ix)
     }
 
     /// Whether so many agents are free for the line that a further customer may be dialled.
-    fn may_dial(&self, ix: CallbackIx, line_ix: LineIx) -> bool {
+    fn is_room_for(&self, ix: CallbackIx, line_ix: LineIx) -> bool {
         let (Some(entry), Some(line)) = (self.callbacks.get(ix.at()), self.index.line_at(line_ix)) else {
             return false;
         };
@@ -229,6 +232,7 @@ impl Engine {
     fn dials_no_more(&mut self, ix: CallbackIx) {
         if self.dialling.remove(&ix) {
             self.callback_counts.dialling -= 1;
+            self.may_dial = true;
         }
         if let Some(entry) = self.callbacks.get(ix.at()) {
             self.timers.cancel(Timer::Callback(entry.key));

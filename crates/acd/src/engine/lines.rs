@@ -121,6 +121,7 @@ impl Engine {
     /// Takes a call out of the index, wherever it is.
     pub(super) fn delist(&mut self, ix: CallIx) {
         let Some(call) = self.calls.get_mut(ix.at()) else { return };
+        self.may_dial |= self.held_back;
         let (tier, place, preferred) = (call.tier, call.place, call.preferred());
         if let CallState::Waiting { line } = &mut call.state
             && let Some(line) = line.take()

@@ -64,8 +64,12 @@ pub struct Engine {
     promised_to: BTreeMap<(CustomerKey, CallbackKind), CallbackIx>,
     dialling: BTreeSet<CallbackIx>,
     callback_counts: CallbackCounts,
+    /// Something happened by which a promise may be kept now: an agent became free, a caller left, a dial-out ended.
+    may_dial: bool,
     tiers: Vec<Tier>,
     flows: Vec<Flow>,
+    /// When a wait was last foretold for the statistics alone.
+    sampled: Option<Instant>,
     patience: Patience,
     timers: Timers<Timer>,
     outputs: VecDeque<Output>,
@@ -79,6 +83,8 @@ pub struct Engine {
     rings: u64,
     /// A reserve keeps somebody free while calls wait.
     held_back: bool,
+    /// The timer of a reserve is set.
+    reserve_watched: bool,
     /// When a call held back by its index may go.
     held_until: Option<Instant>,
     /// Calls that avoid somebody.
@@ -119,8 +125,10 @@ impl Engine {
             promised_to: BTreeMap::new(),
             dialling: BTreeSet::new(),
             callback_counts: CallbackCounts::default(),
+            may_dial: false,
             tiers: Vec::new(),
             flows: Vec::new(),
+            sampled: None,
             patience: Patience::default(),
             timers: Timers::new(rng.next_seed()),
             outputs: VecDeque::new(),
@@ -131,6 +139,7 @@ impl Engine {
             rings: 0,
             held_back: false,
             held_until: None,
+            reserve_watched: false,
             avoiders: 0,
             duty_lost: false,
             deserted: Vec::new(),
@@ -197,7 +206,10 @@ impl Engine {
         match timer {
             Timer::Engaged(agent) => self.engaged_timeout(now, agent),
             Timer::NoAgents(queue) => self.no_agents_timeout(now, queue),
-            Timer::Reserve => self.policy.held_in_vain(),
+            Timer::Reserve => {
+                self.reserve_watched = false;
+                self.policy.held_in_vain();
+            }
             Timer::Held => {
                 self.held_until = None;
                 self.sweep(now);
@@ -261,10 +273,13 @@ impl Engine {
             _ => {}
         }
         let reserves = self.held_back && !self.policy.reserves().is_empty();
-        if !reserves {
-            self.timers.cancel(Timer::Reserve);
-        } else if self.timers.get(Timer::Reserve).is_none() {
-            self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
+        if reserves != self.reserve_watched {
+            self.reserve_watched = reserves;
+            if reserves {
+                self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
+            } else {
+                self.timers.cancel(Timer::Reserve);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ const OBSERVED_FOR: Duration = Duration::from_secs(600);
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
 /// Waits shorter than this are not worth a word.
 const ANNOUNCE_LEAST_S: f64 = 20.0;
-/// Of the callers who must wait, one in so many has his wait foretold though nobody asks: the error is always known.
-const SAMPLED: u64 = 16;
+/// Of the callers who must wait, one in so long has his wait foretold though nobody asks: the error is always known.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// How long a waiting call will probably wait from now on, to its mean. `None`: unknown call, or nobody
@@ -87,15 +87,27 @@ impl Engine {
         })
     }
 
-    /// Lines with calls that agents of the queue may take, too.
-    fn competing<'a>(&'a self, queue: &'a Queue) -> impl Iterator<Item = &'a Line> {
-        let lines = self.index.busy.iter().filter_map(|&ix| self.index.line_at(ix));
-        lines.filter(|line| {
-            let own = self.accounts.get(line.account.at()).is_some_and(|account| {
-                self.queues.get(account.queue.at()).is_some_and(|other| other.key() == queue.key())
-            });
-            own || queue.profiles.iter().any(|&profile| line.fit.has(profile))
-        })
+    /// Lines with calls that agents of the queue may take, and the queue's own; looks through the shorter of the lists
+    /// of its agents' lines and of all lines with calls.
+    fn competing(&self, queue: &Queue) -> Vec<&Line> {
+        let profiles = || queue.profiles.iter().filter_map(|&ix| self.index.profile_at(ix));
+        let busy = &self.index.busy;
+        let few = profiles().map(|profile| profile.lines.len()).sum::<usize>() <= busy.len();
+        let mut lines: Vec<_> = if few {
+            profiles().flat_map(|profile| &profile.lines).filter(|&ix| busy.contains(ix)).copied().collect()
+        } else {
+            let fits = |ix: &&_| {
+                let line = self.index.line_at(**ix);
+                line.is_some_and(|line| queue.profiles.iter().any(|&profile| line.fit.has(profile)))
+            };
+            busy.iter().filter(fits).copied().collect()
+        };
+        let accounts = queue.kinds.values().filter_map(|account| self.accounts.get(account.at()));
+        let own = accounts.flat_map(|account| account.lines.iter().flatten().flatten());
+        lines.extend(own.filter(|&ix| busy.contains(ix)));
+        lines.sort_unstable();
+        lines.dedup();
+        lines.into_iter().filter_map(|ix| self.index.line_at(ix)).collect()
     }
 
     /// Calls before a place in line that the same agents would take first: higher tiers, and earlier ones.
@@ -116,7 +128,7 @@ impl Engine {
 
     /// Since when the first call of a tier waits in lines for the queue's agents.
     pub(super) fn head(&self, queue: &Queue, tier: usize) -> Option<Instant> {
-        let heads = self.competing(queue).filter_map(|line| line.heads.get(tier).copied());
+        let heads = self.competing(queue).into_iter().filter_map(|line| line.heads.get(tier).copied());
         let first = heads.filter(|&place| place != Place::NONE).min()?;
         self.calls.get(first.call().at()).map(|call| call.since)
     }
@@ -179,13 +191,14 @@ impl Engine {
 
     /// A call came and must wait: now and then its wait is foretold to nobody but the statistics.
     pub(super) fn sample_wait(&mut self, now: Instant, ix: CallIx) {
-        if !self.arrivals.is_multiple_of(SAMPLED) {
+        if self.sampled.is_some_and(|last| now.since(last) < SAMPLE_EVERY) {
             return;
         }
         let Some(call) = self.calls.get(ix.at()) else { return };
         if let CallState::Waiting { line: Some(_) } = call.state
             && let Some(told) = self.foretell(now, call)
         {
+            self.sampled = Some(now);
             self.remember(now, ix, told);
         }
     }
