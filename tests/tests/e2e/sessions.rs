@@ -122,7 +122,7 @@ fn ringing_is_heard_reliably_by_who_requires_it() {
     let audio = Audio::bind(site.agent("1009"));
     let plan = Plan::new(&site, "agent-dials-reliably", site.agent("1009")).port(5066).audio(&audio);
     let plan = plan.key("caller", "1009").key("dialled", "1010");
-    let mut agent = plan.credentials("1009", "change-me-1009", "hotline.example").start();
+    let mut agent = plan.credentials("1009", "change-me-1009", "1010@hotline.example").start();
     colleague.wait("ringing");
     agent.wait("heard");
     agent.go_on();
