@@ -552,12 +552,20 @@ fn a_waiting_caller_hears_what_he_may_choose_and_his_keys_choose_it() {
     script.expect(&["enqueue vip Normal managers en:5", "music en music"]);
     script.way_out("callback").expect(&["play en offer"]);
     script.way_out("callback self-service").expect(&[]);
-    script.done().expect(&["music en music"]);
-    script.way_out("callback self-service").expect(&["play en both"]).done().forget();
+    script.done().expect(&["play en both"]).done().expect(&["music en music"]);
     script.way_out("self-service plainly").expect(&["play en sorry"]).done().expect(&["play en self"]);
     script.way_out("callback pressing").expect(&["play en offer"]);
     script.key('1').expect(&["stop", "dequeue Hangup", "hangup done"]);
     script.is_over();
+}
+
+#[test]
+fn a_choice_is_offered_when_the_opening_words_have_been_heard() {
+    let mut script =
+        script(&WAITING.replacen("verb = \"enqueue\"", "verb = \"enqueue\"\nprompts = \"opening\"", 1));
+    script.expect(&["enqueue vip Normal managers en:5", "play en opening"]);
+    script.way_out("callback").expect(&[]).done().expect(&["play en offer"]);
+    script.done().expect(&["music en music"]);
 }
 
 #[test]

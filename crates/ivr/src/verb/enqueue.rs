@@ -60,11 +60,13 @@ enum Hears {
     Wait,
 }
 
-/// What the caller hears and how often he was told of his wait.
+/// What the caller hears, how often he was told of his wait, and what he is yet to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     hears: Hears,
     announced: u32,
+    /// What he may choose instead, to be said when what is spoken has been heard.
+    way: Option<WayOut>,
 }
 
 impl Behaviour for Enqueue {
@@ -174,8 +176,11 @@ impl Enqueue {
         }
     }
 
-    /// Music, until the next announcement is due.
+    /// Music, until the next announcement is due; before it what he may choose instead, if that came meanwhile.
     fn listen(&self, run: &mut Run, desk: &mut Desk) {
+        if let Some(way) = run.way.take() {
+            return self.offer(run, desk, way);
+        }
         run.hears = Hears::Music;
         desk.music(&self.music);
         desk.wait_ms(if run.announced == 0 { self.announce_after_ms } else { self.comfort_every_ms });
@@ -214,11 +219,17 @@ impl Enqueue {
     }
 
     /// He may choose otherwise: what is said to him names the key, which is one of `keys`. A pressing offer
-    /// interrupts what is spoken.
+    /// interrupts what is spoken, another waits for its end.
     fn way_is_open(&self, run: &mut Run, desk: &mut Desk, way: WayOut) {
-        if !way.pressing && !matches!(run.hears, Hears::Music | Hears::Entry) {
-            return;
+        if way.pressing || matches!(run.hears, Hears::Music) {
+            self.offer(run, desk, way);
+        } else {
+            run.way = Some(way);
         }
+    }
+
+    fn offer(&self, run: &mut Run, desk: &mut Desk, way: WayOut) {
+        run.way = None;
         if way.plainly && !self.offer_plainly.is_empty() {
             run.hears = Hears::Plainly { way };
             desk.speak(&self.offer_plainly, true);
