@@ -29,7 +29,6 @@ test:
 	@$(MAKE) --no-print-directory prompts
 	cargo build --locked -p usher -p usher-load
 	cargo test --workspace --locked
-	@$(MAKE) --no-print-directory bench-count
 
 soak:
 	cargo run --release --locked -p sim -- --seconds $(SOAK)

@@ -130,9 +130,7 @@ impl Core {
         }
         // Whatever the distributor holds of it; what does not fit changes nothing there.
         self.acd(acd::Input::Abandon { call });
-        let holds = |state: &acd::AgentState| {
-            matches!(state, acd::AgentState::Reserved { call: of, .. } | acd::AgentState::Talking { call: of } if *of == call)
-        };
+        let holds = |state: &acd::AgentState| matches!(state, acd::AgentState::Reserved { call: of, .. } | acd::AgentState::Talking { call: of } if *of == call);
         let agents = self.agents.iter().filter(|(_, seen)| holds(&seen.state)).map(|(&agent, _)| agent);
         for agent in agents.collect::<Vec<_>>() {
             self.acd(acd::Input::Ended { call, agent });

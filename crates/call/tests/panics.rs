@@ -51,7 +51,8 @@ fn whatever_it_is_doing_only_that_call_ends() {
             world.sabotage(key, after);
             world.hang_up(callers[victim]);
             world.run(s(1));
-            let others: Vec<_> = before.iter().filter(|(call, _)| *call != key).map(|(call, _)| *call).collect();
+            let others: Vec<_> =
+                before.iter().filter(|(call, _)| *call != key).map(|(call, _)| *call).collect();
             let left: Vec<_> = phases(&world).iter().map(|(call, _)| *call).collect();
             assert_eq!(left, others, "{phase}: the others go on");
             assert_eq!(world.records.len(), 1, "{phase}");

@@ -71,8 +71,14 @@ fn a_colleague_who_was_asked_takes_the_caller() {
         world.run(s(1));
         let record = &world.records[1];
         assert_eq!((record.outcome, record.agent.as_deref()), (Outcome::Answered, Some("1002")));
-        assert!(has(record, "bridged 1001") && has(record, "referred attended") && has(record, "bridged 1002"));
-        assert!((10_000..=20_000).contains(&record.talk_ms), "{} ms: both talks and no music", record.talk_ms);
+        assert!(
+            has(record, "bridged 1001") && has(record, "referred attended") && has(record, "bridged 1002")
+        );
+        assert!(
+            (10_000..=20_000).contains(&record.talk_ms),
+            "{} ms: both talks and no music",
+            record.talk_ms
+        );
         world.rest();
     }
 }
@@ -140,7 +146,10 @@ fn nobody_joins_calls_that_are_not_his() {
     join(&mut world, talk, stolen);
     assert!(notified(&world, talk).is_empty(), "refused");
     let counters = world.local.snapshot(world.now).counters;
-    assert!(counters.iter().any(|c| (c.name, &*c.label, c.value) == ("refused", "refer", 1)), "by us, knowingly");
+    assert!(
+        counters.iter().any(|c| (c.name, &*c.label, c.value) == ("refused", "refer", 1)),
+        "by us, knowingly"
+    );
     assert_eq!((world.line(foreign), world.line(caller)), (Some(LineState::Up), Some(LineState::Up)));
     world.with_phone(talk.0, |phone, _| phone.lines.pop());
     world.hang_up(foreign);

@@ -27,7 +27,8 @@ impl Switch {
             self.core.count("refused", "refer");
             return self.core.sip.refuse_refer(now, leg, 403);
         };
-        let (main_leg, asking_leg) = if self.call_of(leg) == Some(main) { (leg, other) } else { (other, leg) };
+        let (main_leg, asking_leg) =
+            if self.call_of(leg) == Some(main) { (leg, other) } else { (other, leg) };
         let lived = self.guarded(main, |calls, core| {
             let Some(mut asked) = calls.remove(&asking) else { return };
             let joined = match calls.get_mut(&main) {
