@@ -95,10 +95,10 @@ impl Driver {
                     assert_eq!(self.rung.insert(agent, call.0), None, "{agent} has two calls");
                     self.presented += 1;
                 }
-                Output::Withdraw { call, agent, .. } => {
-                    if self.rung.get(&u64::from(agent.0)) == Some(&call.0) {
-                        self.rung.remove(&u64::from(agent.0));
-                    }
+                Output::Withdraw { call, agent, .. }
+                    if self.rung.get(&u64::from(agent.0)) == Some(&call.0) =>
+                {
+                    self.rung.remove(&u64::from(agent.0));
                 }
                 Output::Overflow { to: OverflowTarget::Queue(_), .. } => {}
                 Output::Overflow { call, .. } => assert!(self.waiting.remove(&call.0) || call.0 == 0),
@@ -121,6 +121,7 @@ impl Driver {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn input(&mut self, rng: &mut Rng, next_call: &mut u64, now: Instant, calm: bool) -> Input {
         let agent = AgentKey(rng.below(AGENTS + 1) as u32 + 1);
         let pick = |set: &BTreeMap<u64, u64>, rng: &mut Rng| {

@@ -127,10 +127,9 @@ impl Journey {
             _ => return Err(403),
         }
         core.sip.accept_refer(now, referred);
-        match asked.phase {
-            Phase::Talking(_) => core.sip.refer_result(now, referred, 200),
-            // He hears how it goes on when the one he asked has answered, or has not.
-            _ => {}
+        // Else he hears how it goes on when the one he asked has answered, or has not.
+        if let Phase::Talking(_) = asked.phase {
+            core.sip.refer_result(now, referred, 200);
         }
         match asked.hand_over(core, now, self.key) {
             Some(Asked::Talking(talk)) => self.joined(core, now, *talk),
