@@ -1,4 +1,5 @@
 //! What agents do by themselves: codes, calls to colleagues and outside, emergency calls, referring.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base::Duration;
 use call::record::{CallRecord, Outcome};

@@ -1,5 +1,6 @@
 //! What happens at the limits, with bad input, with parts that do not answer, and when the switch is
 //! told to stop or to read its settings anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base::Duration;
 use call::record::Outcome;

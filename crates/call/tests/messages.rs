@@ -1,4 +1,5 @@
 //! What callers leave behind instead of talking to somebody: spoken messages and wishes to be called back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base::Duration;
 use call::record::Outcome;

@@ -1,5 +1,6 @@
 //! A panic over one call ends that call and nothing else. (Builds with debug assertions only: the
 //! trigger does not exist in others.)
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(debug_assertions)]
 
 use base::{CallKey, Duration};

@@ -1,4 +1,5 @@
 //! The switch is gone and comes back: what it takes up, and what it does not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base::{AgentKey, CallKey, Duration, Seed, UnixMillis, WallClock};
 use call::Local;

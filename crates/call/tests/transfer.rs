@@ -1,4 +1,5 @@
 //! Attended transfer: an agent asks somebody and joins him to the caller (RFC 5589 §7).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use base::Duration;
 use call::record::{CallRecord, Outcome};

@@ -251,7 +251,7 @@ fn slow_services(world: &mut World, fault: Fault) {
         Fault::DirectorySlow => world.directory = Directory::Slow(Duration::from_millis(ms)),
         Fault::DirectoryDead => world.directory = Directory::Silent,
         Fault::HookSlow => world.back_end = BackEnd::Slow(Duration::from_millis(ms * 4)),
-        Fault::HookDead if ms % 2 == 0 => world.back_end = BackEnd::Silent,
+        Fault::HookDead if ms.is_multiple_of(2) => world.back_end = BackEnd::Silent,
         Fault::HookDead => world.back_end = BackEnd::Fails,
         _ => world.store_delay = Duration::from_millis(ms * 10),
     }

@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 /// The one clock in this crate: how long a soak has lasted. No day ever sees it.
-#[expect(
+#[allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "the length of a soak is told in seconds"

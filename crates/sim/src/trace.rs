@@ -46,10 +46,8 @@ impl Trace {
             let message = Text::read(bytes).unwrap_or_default();
             let cseq = message.get("CSeq").unwrap_or_default();
             let call: String = message.get("Call-ID").unwrap_or_default().chars().take(8).collect();
-            let direction = message.body.lines().find_map(|line| match line {
-                "a=sendonly" | "a=recvonly" | "a=inactive" => Some(line),
-                _ => None,
-            });
+            let held = |line: &&str| matches!(*line, "a=sendonly" | "a=recvonly" | "a=inactive");
+            let direction = message.body.lines().find(held);
             let body = direction.unwrap_or(if message.body.is_empty() { "" } else { "+body" });
             format!("{} → {}  {} [{cseq}] {call} {body}", who(phones, from), who(phones, to), message.start)
         });

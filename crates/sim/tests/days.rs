@@ -1,7 +1,7 @@
 //! Bad days: phones, networks, services and the process itself fail in every way that is drawn, and
 //! the oracles hold. `make soak` lives as many as one likes.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use sim::Coverage;
 use sim::story::{self, Day};

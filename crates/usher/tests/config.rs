@@ -1,6 +1,12 @@
 //! Every example in `config/` is read by the same code as `usher serve`; broken ones are named in full.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its folder has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it found"
+)]
 
 use std::path::{Path, PathBuf};
 

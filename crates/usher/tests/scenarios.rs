@@ -1,6 +1,12 @@
 //! Every scenario in `config/scenarios` is read and lived; broken ones are named in full.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it found"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -135,6 +135,7 @@ async fn play_switch(mut requests: mpsc::Receiver<AdminRequest>) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a snapshot with one of each, spelled out")]
 fn snapshot() -> Snapshot {
     let call = |key, phase, tier: &str| CallView {
         key: CallKey(key),
