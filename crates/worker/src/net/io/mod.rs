@@ -27,7 +27,7 @@ pub struct Backend {
     open: fn(bell: &Wake, tokens_max: usize) -> io::Result<Box<dyn PacketIo>>,
 }
 
-/// Every way there is, the best one first: see `docs/decisions/0007-packet-io.md`.
+/// Every way there is, the best one first: see `docs/decisions/0008-packet-io.md`.
 pub const BACKENDS: &[Backend] = &[
     Backend { name: "io_uring", open: uring::Uring::open },
     Backend { name: "epoll", open: epoll::EpollIo::open },
