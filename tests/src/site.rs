@@ -170,9 +170,11 @@ pub fn set(table: &mut toml::Table, section: &str, key: &str, value: impl Into<t
 
 /// A /24 of loopback for this test alone, held by a bound socket.
 fn claim() -> ([u8; 3], UdpSocket) {
+    // Never the same twice in a process: the kernel frees a switch's ports a moment after it has ended.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id();
-    for attempt in 0..8192u32 {
-        let number = start.wrapping_mul(7).wrapping_add(attempt) % 8192;
+    for _ in 0..8192u32 {
+        let number = start.wrapping_mul(7).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 8192;
         let net = [127, u8::try_from(32 + number / 256).unwrap(), u8::try_from(number % 256).unwrap()];
         if let Ok(claim) = UdpSocket::bind((Ipv4Addr::new(127, net[1], net[2], 254), 9)) {
             return (net, claim);

@@ -144,8 +144,9 @@ fn evening(world: &mut World, open: &[Handle]) {
         world.run(Duration::from_millis(pause));
     }
     world.net.weather = Weather::FINE;
-    // Who is still being rung may yet answer: once more.
-    for _ in 0..2 {
+    // Who is still being rung may yet answer, and who was promised a call is called once agents are free.
+    let mut quiet = 0;
+    for _ in 0..12 {
         world.run(Duration::from_secs(40));
         let phones: Vec<_> =
             world.phones.iter().map(|(address, phone)| (*address, phone.lines.len())).collect();
@@ -153,6 +154,10 @@ fn evening(world: &mut World, open: &[Handle]) {
             for line in 0..lines {
                 world.hang_up((address, line));
             }
+        }
+        quiet = if world.local.switch().calls() == 0 { quiet + 1 } else { 0 };
+        if quiet == 3 {
+            break;
         }
     }
     world.rest();
