@@ -125,8 +125,8 @@ fn all_mistakes_are_named_at_once() {
          target = 0.5\nfloor = 0.9\nskills = [\"vip\"]\n[[tier]]\nname = \"gold\"\nshare = 0.4\n",
     );
     for wanted in [
-        "x.toml:1: unknown key `polcy` (did you mean `policy`?)",
-        "x.toml:2: `policy` is \"detb3\" (did you mean `debt3`?)",
+        "x.toml:1: unknown key `polcy`; did you mean `policy`?",
+        "x.toml:2: `policy` cannot be `detb3`; did you mean `debt3`?",
         "x.toml:3: `hours` is -1",
         "x.toml:4: `dist` is \"exponential\"",
         "x.toml:4: `mean_s` is 0",
