@@ -38,7 +38,7 @@ fn order(record: &CallRecord) -> Option<String> {
     }
     let mut at = At::Flow;
     for step in &record.steps {
-        at = match next(at, step) {
+        at = match next(at, step, record.source == "callback") {
             Ok(next) => next,
             Err(fault) => return Some(format!("{fault} at {} ms", step.at_ms)),
         };
@@ -48,7 +48,7 @@ fn order(record: &CallRecord) -> Option<String> {
     (!ends).then(|| format!("ends with {}", last.what))
 }
 
-fn next(at: At, step: &Step) -> Result<At, String> {
+fn next(at: At, step: &Step, called_back: bool) -> Result<At, String> {
     let wrong = |what: &str| Err(format!("{what} while {at:?}"));
     let in_queue = matches!(at, At::Queue | At::Rung(_) | At::Answered);
     match step.what {
@@ -63,6 +63,8 @@ fn next(at: At, step: &Step) -> Result<At, String> {
         StepKind::Withdrawn | StepKind::Declined => match at {
             At::Rung(agents) if agents > 1 => Ok(At::Rung(agents - 1)),
             At::Rung(_) | At::Answered => Ok(At::Queue),
+            // The customer whom we call back is no agent.
+            At::Flow if called_back && step.what == StepKind::Declined => Ok(At::Flow),
             _ => wrong(step.what.word()),
         },
         StepKind::AgentAnswered if at == At::Rung(1) => Ok(At::Answered),

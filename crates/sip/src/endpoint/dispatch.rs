@@ -265,7 +265,7 @@ impl Endpoint {
             self.refuse_for_now(r);
             return false;
         }
-        self.layer.serve(r.id, r.reply, r.head(tag), None);
+        self.layer.serve(now, r.id, r.reply, r.head(tag), None);
         self.layer.respond(now, r.id, answer);
         true
     }

@@ -135,13 +135,13 @@ impl Layer {
         waits && self.respond(now, id, &Answer::code(100)).is_some()
     }
 
-    /// Begins a non-INVITE server transaction that is answered later.
-    pub(crate) fn serve(&mut self, id: u64, flow: Flow, head: Bytes, leg: Option<LegKey>) {
+    /// Begins a non-INVITE server transaction that is answered later. If it never is, it is forgotten when
+    /// its sender has given up (timer F).
+    pub(crate) fn serve(&mut self, now: Instant, id: u64, flow: Flow, head: Bytes, leg: Option<LegKey>) {
+        let source = flow.remote.ip();
         let machine = Machine::Other(Server::Trying);
-        self.insert_server(
-            id,
-            ServerTransaction { flow, source: flow.remote.ip(), leg, head, machine, merged: None },
-        );
+        self.insert_server(id, ServerTransaction { flow, source, leg, head, machine, merged: None });
+        self.set_server(Letter::J, id, now + self.config.times.t1.saturating_mul(64));
     }
 
     /// Begins a server transaction for a request that is refused at once: no 100 goes before the refusal.

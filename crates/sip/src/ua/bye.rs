@@ -2,7 +2,7 @@
 
 use base::{Instant, LegKey};
 
-use super::leg::{Reoffer, State};
+use super::leg::{ReferPhase, Reoffer, State};
 use super::print::Lines;
 use super::read;
 use crate::endpoint::request::Request;
@@ -15,12 +15,9 @@ impl Endpoint {
         let reason = read::reason(r.message);
         let Some(value) = self.legs.get_mut(&leg) else { return };
         let tag = value.dialog.local_tag;
-        let reoffer = core::mem::replace(&mut value.reoffer, Reoffer::Idle);
         let state = core::mem::replace(&mut value.state, State::Over);
         self.answer(now, r, tag, &Answer::code(200));
-        if let Reoffer::Received { transaction, .. } = reoffer {
-            self.layer.respond(now, transaction, &Answer::code(487));
-        }
+        self.settle_pending(now, leg);
         match state {
             // The caller ends his early dialog: like CANCEL (RFC 3261 §15).
             State::Incoming(incoming) => {
@@ -78,8 +75,22 @@ impl Endpoint {
         if self.legs.get(&leg).is_some_and(|leg| leg.unsent_ack.is_some()) {
             self.send_ack(leg, None);
         }
+        self.settle_pending(now, leg);
+    }
+
+    /// Requests of the peer's that wait for the owner are answered 487 when the dialog ends
+    /// (RFC 3261 §15.1.2).
+    fn settle_pending(&mut self, now: Instant, leg: LegKey) {
         let Some(value) = self.legs.get_mut(&leg) else { return };
-        if let Reoffer::Received { transaction, .. } = core::mem::replace(&mut value.reoffer, Reoffer::Idle) {
+        let reoffer = match core::mem::replace(&mut value.reoffer, Reoffer::Idle) {
+            Reoffer::Received { transaction, .. } => Some(transaction),
+            _ => None,
+        };
+        let refer = match value.refer.take().map(|refer| refer.phase) {
+            Some(ReferPhase::Asked(transaction)) => Some(transaction),
+            _ => None,
+        };
+        for transaction in reoffer.into_iter().chain(refer) {
             self.layer.respond(now, transaction, &Answer::code(487));
         }
     }

@@ -103,7 +103,7 @@ impl Endpoint {
         let cseq = r.message.cseq_number();
         let asked = SessionAsk::default();
         *reoffer = Reoffer::Received { transaction: r.id, cseq, invite: false, asked };
-        self.layer.serve(r.id, r.reply, r.head(tag), Some(leg));
+        self.layer.serve(now, r.id, r.reply, r.head(tag), Some(leg));
         self.await_answer(now, leg);
         self.layer.event(Event::Reoffered { leg, body, method: Method::Update });
     }
@@ -118,7 +118,7 @@ impl Endpoint {
         value.dialog.refresh(&self.layer, r.message, r.flow);
         let (cseq, asked) = (r.message.cseq_number(), SessionAsk::default());
         value.reoffer = Reoffer::Received { transaction: r.id, cseq, invite: false, asked };
-        self.layer.serve(r.id, r.reply, r.head(tag), Some(leg));
+        self.layer.serve(now, r.id, r.reply, r.head(tag), Some(leg));
         self.await_answer(now, leg);
         let (body, method) = (read::sdp(r.message), r.method.clone());
         self.layer.event(Event::Reoffered { leg, body, method });

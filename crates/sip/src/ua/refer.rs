@@ -36,7 +36,7 @@ impl Endpoint {
         let expires_at = now + SUBSCRIPTION;
         value.refer =
             Some(ReferState { cseq: r.message.cseq_number(), phase: ReferPhase::Asked(r.id), expires_at });
-        self.layer.serve(r.id, r.reply, r.head(tag), Some(leg));
+        self.layer.serve(now, r.id, r.reply, r.head(tag), Some(leg));
         // A non-INVITE request must be answered before its sender's timer F.
         let limit = self.layer.config.times.t1.saturating_mul(32);
         self.set_leg_timer(leg, LegTimer::ReferExpires, now + limit);

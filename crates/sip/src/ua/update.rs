@@ -46,7 +46,7 @@ impl Endpoint {
         value.dialog.refresh(&self.layer, r.message, r.flow);
         let cseq = r.message.cseq_number();
         value.reoffer = Reoffer::Received { transaction: r.id, cseq, invite: false, asked };
-        self.layer.serve(r.id, r.reply, r.head(tag), Some(leg));
+        self.layer.serve(now, r.id, r.reply, r.head(tag), Some(leg));
         self.await_answer(now, leg);
         self.layer.event(Event::Reoffered { leg, body, method: Method::Update });
     }
