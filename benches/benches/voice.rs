@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a bench that goes wrong must stop")]
 
 use std::hint::black_box;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Instant, LegKey, MixKey, Seed};
@@ -14,23 +13,12 @@ use media::codec::pcma;
 use media::dsp::resample::{Doubler, Halver};
 use media::relay::Audience;
 use media::rtp::{self, Header};
-use media::sdp::{Direction, Negotiated};
-use media::{Channel, Codec, Command, Relay, RelayConfig, Sink, Slot};
+use media::{Channel, Codec, Command, Relay, RelayConfig, Slot};
 use opus::{Application, Bandwidth, Bitrate, Channels, Signal};
+use scenes::media::{Wire, phone};
 
 /// Frames of speech that are said again and again: four seconds.
 const FRAMES: usize = 200;
-
-/// Counts; the sockets' cost is measured elsewhere.
-#[derive(Default)]
-struct Wire(u64);
-
-impl Sink for Wire {
-    fn send(&mut self, _: Slot, _: Channel, to: SocketAddr, header: &[u8], payload: &[u8]) {
-        black_box((to, header, payload));
-        self.0 += 1;
-    }
-}
 
 /// Something like speech: vowels of a gliding pitch, hisses, and pauses between them.
 fn speech(rate_hz: u32) -> Vec<i16> {
@@ -77,10 +65,6 @@ fn g711_packets() -> Vec<Vec<u8>> {
     speech(8_000).chunks(160).map(code).collect()
 }
 
-fn phone(leg: u64) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, (leg % 250) as u8], 4_000 + leg as u16))
-}
-
 /// A leg and the phone that speaks on it.
 struct Speaker {
     leg: u64,
@@ -92,27 +76,8 @@ struct Speaker {
 
 impl Speaker {
     fn new(relay: &mut Relay, now: Instant, leg: u64, codec: Codec, packets: Vec<Vec<u8>>) -> Self {
-        let (key, at) = (LegKey(leg), phone(leg));
-        let local = IpAddr::from([192, 0, 2, 254]);
-        relay.handle(now, Command::AddLeg { leg: key, port: 30_000, local });
-        let payload_type = codec.info().payload_type;
-        let negotiated = Negotiated {
-            remote: at,
-            remote_rtcp: SocketAddr::new(at.ip(), at.port() + 1),
-            codec,
-            payload_type,
-            accepted: vec![(payload_type, codec)],
-            dtmf_payload_type: Some(101),
-            dtmf_payload_type_in: Some(101),
-            dtmf_clock_hz: codec.info().clock_hz,
-            parameters: Default::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            rtcp_mux: false,
-        };
-        let learn_from = vec![at.ip()];
-        relay.handle(now, Command::SetRemote { leg: key, negotiated, learn_from, timeout: None });
-        Speaker { leg, slot: relay.slot(key).unwrap(), codec, packets, said: 0 }
+        scenes::media::leg(relay, now, leg, codec);
+        Speaker { leg, slot: relay.slot(LegKey(leg)).unwrap(), codec, packets, said: 0 }
     }
 
     fn speak(&mut self, relay: &mut Relay, now: Instant, wire: &mut Wire) {

@@ -12,7 +12,10 @@ use media::{Channel, Codec, Command, Prompt, Relay, RelayConfig, Sink, Slot};
 
 /// Counts; the sockets' cost is measured elsewhere.
 #[derive(Debug, Default)]
-struct Wire(u64);
+pub struct Wire(
+    /// Packets sent so far.
+    pub u64,
+);
 
 impl Sink for Wire {
     fn send(&mut self, _: Slot, _: Channel, to: SocketAddr, header: &[u8], payload: &[u8]) {
@@ -21,11 +24,13 @@ impl Sink for Wire {
     }
 }
 
-fn phone(leg: u64) -> SocketAddr {
+/// Where the peer of a leg is.
+pub fn phone(leg: u64) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, (leg % 250) as u8], 4_000 + leg as u16))
 }
 
-fn leg(relay: &mut Relay, now: Instant, leg: u64, codec: Codec) {
+/// Adds a leg whose peer speaks `codec`; who is silent for 10 s ends it.
+pub fn leg(relay: &mut Relay, now: Instant, leg: u64, codec: Codec) {
     let (key, at) = (LegKey(leg), phone(leg));
     let local = IpAddr::from([192, 0, 2, 254]);
     relay.handle(now, Command::AddLeg { leg: key, port: 30_000, local });
@@ -38,7 +43,7 @@ fn leg(relay: &mut Relay, now: Instant, leg: u64, codec: Codec) {
         accepted: vec![(payload_type, codec)],
         dtmf_payload_type: Some(101),
         dtmf_payload_type_in: Some(101),
-        dtmf_clock_hz: 8_000,
+        dtmf_clock_hz: codec.info().clock_hz,
         parameters: Default::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
