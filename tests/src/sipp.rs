@@ -252,9 +252,11 @@ impl Sipp {
         let messages = self.messages();
         let ip = site.switch().ip().to_string();
         let of_switch = format!("c=IN IP4 {ip}");
-        let sdp = messages.rsplit(&of_switch).next().filter(|rest| rest.len() < messages.len());
-        let line = sdp.and_then(|sdp| sdp.split("m=audio ").nth(1)).expect("SDP of the switch");
-        format!("{ip}:{}", line.split(' ').next().unwrap_or_default()).parse().unwrap()
+        // Whole lines: a telephone's address may begin with the switch's.
+        let lines: Vec<&str> = messages.lines().map(str::trim_end).collect();
+        let sdp = lines.iter().rposition(|line| *line == of_switch).expect("SDP of the switch");
+        let port = lines[sdp..].iter().find_map(|line| line.strip_prefix("m=audio ")).expect("its audio");
+        format!("{ip}:{}", port.split(' ').next().unwrap_or_default()).parse().unwrap()
     }
 
     /// What SIPp complains of and the end of what it sent and received.
