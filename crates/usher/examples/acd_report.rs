@@ -57,7 +57,9 @@ impl Report {
 
     fn draw(&self, name: &str, chart: &Chart) -> Result<(), Failure> {
         eprintln!("docs/acd/{name}.svg");
-        Ok(std::fs::write(self.top.join(format!("docs/acd/{name}.svg")), chart.svg())?)
+        let folder = self.top.join("docs/acd");
+        std::fs::create_dir_all(&folder)?;
+        Ok(std::fs::write(folder.join(format!("{name}.svg")), chart.svg())?)
     }
 
     /// Every policy at every load: answered % / in time % / wait that 95 % of the answered do not exceed.
