@@ -1,7 +1,9 @@
 //! New calls that wait to be begun while the switch is busy with those it has, and who of them is let go when
 //! there are more than it can begin in time.
 //!
-//! What tells overload is waiting, not a rate: whoever was not begun within `wait_max` is let go at that moment.
+//! What tells overload is waiting, not a rate, and waiting that lasts: once somebody has waited at every moment for
+//! [`BURST`], whoever was not begun within `wait_max` is let go at that moment (the rule of CoDel, RFC 8289: a queue that
+//! empties is doing its work, one that stands is not). Before that it is a burst, which is better worked off than refused.
 //! The most valuable are begun first, hardly ever wait that long, and may wait longer; in quiet times nobody does, and nobody
 //! is asked for his worth. A burst that can be worked off in time costs nobody anything.
 
@@ -41,6 +43,10 @@ impl Worth {
 /// So many may wait before their worth matters.
 const EARLY_MAX: usize = 16;
 
+/// A backlog that was empty this lately is a burst. Shorter than a caller hears, and than a carrier's first
+/// retransmission (T1, 500 ms).
+const BURST: Duration = Duration::from_millis(100);
+
 /// Calls that wait at most, whatever they take.
 const WAITING_MAX: usize = 4096;
 
@@ -50,6 +56,8 @@ pub struct Backlog<T> {
     waiting: BTreeMap<(Worth, u64), (Instant, T)>,
     /// When each of them has waited too long.
     deadlines: BTreeSet<(Instant, Worth, u64)>,
+    /// Since when somebody waits at every moment.
+    standing: Option<Instant>,
     wait_max: Duration,
     next: u64,
     crowded: bool,
@@ -58,7 +66,8 @@ pub struct Backlog<T> {
 impl<T> Backlog<T> {
     /// Nobody waits yet, and nobody but the most valuable shall wait for longer than `wait_max`.
     pub fn new(wait_max: Duration) -> Self {
-        Backlog { waiting: BTreeMap::new(), deadlines: BTreeSet::new(), wait_max, next: 0, crowded: false }
+        let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
+        Backlog { waiting, deadlines, standing: None, wait_max, next: 0, crowded: false }
     }
 
     /// Whether nobody waits.
@@ -84,6 +93,7 @@ impl<T> Backlog<T> {
 
     /// A call came. Returns the least valuable one if more wait than may at all.
     pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
+        self.standing.get_or_insert(now);
         let until = now + self.wait_max.saturating_mul(worth.patience());
         self.waiting.insert((worth, self.next), (until, call));
         self.deadlines.insert((until, worth, self.next));
@@ -98,12 +108,15 @@ impl<T> Backlog<T> {
     }
 
     /// A call that has waited for as long as it may, and what it was worth when it came. It is let go; one that
-    /// came [`Worth::Early`] may be worth another wait.
+    /// came [`Worth::Early`] may be worth another wait. Nobody during a burst.
     pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
+        self.standing.filter(|since| now - *since >= BURST)?;
         let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
         self.deadlines.pop_first();
         self.crowded = true;
-        self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call))
+        let gone = self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call));
+        self.settle();
+        gone
     }
 
     /// The next call to begin.
@@ -111,7 +124,15 @@ impl<T> Backlog<T> {
         let ((worth, number), (until, call)) = self.waiting.pop_first()?;
         self.deadlines.remove(&(until, worth, number));
         self.crowded &= self.is_slow(now);
+        self.settle();
         Some(call)
+    }
+
+    /// Whoever comes to an empty backlog begins a new burst.
+    fn settle(&mut self) {
+        if self.waiting.is_empty() {
+            self.standing = None;
+        }
     }
 
     /// Whether somebody has waited for a quarter of what he may.
@@ -153,6 +174,18 @@ mod tests {
         assert!(!backlog.is_crowded());
     }
 
+    #[test]
+    fn a_burst_of_many_times_the_limit_is_worked_off_and_nobody_refused() {
+        let mut backlog = Backlog::new(MS * 5);
+        for n in 0..500 {
+            assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
+        }
+        for n in 0..500 {
+            assert_eq!((backlog.pop_late(at(n / 6)), backlog.pop(at(n / 6))), (None, Some(n)));
+        }
+        assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.standing.is_none());
+    }
+
     /// Two come each millisecond, one of ten valuable; one is begun.
     #[test]
     fn at_twice_what_can_be_begun_the_valuable_are_and_the_others_hear_in_time() {
@@ -167,14 +200,17 @@ mod tests {
                 assert!(backlog.push(at(now), worth, (now, valuable)).is_none());
             }
             let late = core::iter::from_fn(|| backlog.pop_late(at(now)));
-            gone.extend(late.map(|(_, (came, valuable))| (now - came, valuable)));
-            begun.extend(backlog.pop(at(now)).map(|(came, v)| (now - came, v)));
+            gone.extend(late.map(|(_, (came, valuable))| (came, now - came, valuable)));
+            begun.extend(backlog.pop(at(now)).map(|(came, v)| (came, now - came, v)));
         }
         assert!(backlog.is_crowded());
         assert_eq!(begun.len(), 1000, "it is never idle");
         assert!(gone.len() > 900, "{}", gone.len());
-        assert!(gone.iter().all(|(waited, valuable)| *waited == 8 && !valuable));
-        assert!(begun.iter().all(|(waited, _)| *waited <= 8));
+        // Those of the first 100 ms were taken for a burst; from then on it is told within 8 ms.
+        let (first, rest): (Vec<_>, Vec<_>) = gone.iter().partition(|(came, ..)| *came < 100);
+        assert!(first.iter().all(|(came, waited, valuable)| came + waited <= 108 && !valuable));
+        assert!(rest.iter().all(|(_, waited, valuable)| *waited == 8 && !valuable));
+        assert!(begun.iter().all(|(came, waited, _)| *waited <= if *came < 100 { 100 } else { 8 }));
         let now = at(1001);
         while backlog.pop(now).is_some() {}
         assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.deadlines.is_empty());
