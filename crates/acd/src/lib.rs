@@ -31,7 +31,6 @@ pub use config::{
 };
 pub use decision::{AgentSeen, Band, Decision, HeadSeen, OTHERS_MAX, Outcome, Rank, Trigger, WhyNot};
 pub use engine::{AccountView, AgentView, CallbackView, Engine, Violation};
-pub use explain::{Nameless, Names, Told};
 pub use feasibility::{Demand, Feasibility};
 pub use io::{
     AgentState, Announcement, Caller, Class, Decline, Deflection, Input, Output, OverflowWhy, Repair, Timer,

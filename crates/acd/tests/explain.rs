@@ -1,26 +1,12 @@
-//! `usher explain` for people and the record for machines.
+//! Decisions are kept and told in words.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
-use acd::{Names, PolicyKind};
-use base::{AgentKey, CallKey, QueueKey, TierKey};
+use acd::{Outcome, PolicyKind, WayOut};
+use base::{AgentKey, CallKey, Duration};
 use common::{TIERS, house, play};
-
-struct Book;
-
-impl Names for Book {
-    fn agent(&self, key: AgentKey) -> Option<&str> {
-        ["", "Ann", "Bo"].get(key.index()).copied()
-    }
-    fn queue(&self, key: QueueKey) -> Option<&str> {
-        ["service"].get(key.index()).copied()
-    }
-    fn tier(&self, key: TierKey) -> Option<&str> {
-        TIERS.get(key.index()).copied()
-    }
-}
 
 const SCRIPT: &str = "0 call 31 ordinary
      5 call 32 gold
@@ -36,35 +22,49 @@ fn a_person_reads_who_won_and_why_the_others_lost() {
     let mut config = house(2);
     config.policy = PolicyKind::Debt3;
     let world = play(config, SCRIPT);
-    let told: Vec<String> =
-        world.engine.explain(CallKey(31)).map(|decision| decision.told(&Book).to_string()).collect();
+    let name = |agent: AgentKey| ["", "Ann", "Bo"].get(agent.index()).map(|&name| name.to_owned()).unwrap();
+    let told: Vec<String> = world
+        .engine
+        .explain(CallKey(31))
+        .map(|decision| {
+            let mut told = format!("{} because {}", decision.outcome.told(name), decision.trigger.because());
+            for head in &decision.heads {
+                let mark = if head.chosen { "->" } else { "  " };
+                told.push_str(&format!("\n{mark} {}: {}", TIERS[head.tier.index()], head.rank));
+            }
+            told
+        })
+        .collect();
     assert_eq!(
         told,
         [
-            "#1 at 6.000000s: call c20 (gold, service) rings at Ann after 1.0 s
-    because the agent became free; calls by debt3, agents by fewest-other-skills, 1 free
-    -> gold c20, waited 1.0 s: band floor, owed +0.75 of the floor, +0.95 of the target
-       ordinary c1f, waited 6.0 s: band floor, owed +0.20 of the floor, +0.80 of the target",
-            "#2 at 9.000000s: call c21 (gold, service) rings at Bo after 1.0 s
-    because the agent became free; calls by debt3, agents by fewest-other-skills, 1 free
-    -> gold c21, waited 1.0 s: band floor, owed +0.50 of the floor, +0.90 of the target
-       ordinary c1f, waited 9.0 s: band floor, owed +0.20 of the floor, +0.80 of the target",
+            "presented to Ann because an agent became free
+-> gold: band floor, owed +0.8 to floor, +0.9 to target
+   ordinary: band floor, owed +0.2 to floor, +0.8 to target",
+            "presented to Bo because an agent became free
+-> gold: band floor, owed +0.5 to floor, +0.9 to target
+   ordinary: band floor, owed +0.2 to floor, +0.8 to target",
         ]
     );
 }
 
 #[test]
-fn a_machine_reads_the_same() {
-    let world = play(house(2), SCRIPT);
-    let json = world.engine.decisions().next().unwrap().to_json();
+fn a_person_reads_the_way_out_in_words() {
+    let way = WayOut {
+        callback: true,
+        self_service: true,
+        pressing: true,
+        plainly: false,
+        expected: Some(Duration::from_secs(95)),
+    };
     assert_eq!(
-        json,
-        concat!(
-            r#"{"number":1,"at_s":6,"call":"c20","tier":"t1","queue":"q0","waited_s":1,"outcome":"presented","agent":"a1","#,
-            r#""trigger":"agent-free","policy":"strict","choice":"fewest-other-skills","idle":1,"heads":["#,
-            r#"{"call":"c20","tier":"t1","waited_s":1,"chosen":true,"rank":"plain"},"#,
-            r#"{"call":"c1f","tier":"t3","waited_s":6,"chosen":false,"rank":"plain"}],"others":[]}"#
-        )
+        Outcome::WayOut(way).told(|_| String::new()),
+        "offered a callback or self-service, pressingly: the line is full, expected wait 95 s"
+    );
+    let climbs = Outcome::Level { from: 1, to: 2, wait: Some(Duration::from_secs(70)) };
+    assert_eq!(
+        climbs.told(|_| String::new()),
+        "overload of the queue climbs from level 1 to 2, about to wait 70 s"
     );
 }
 

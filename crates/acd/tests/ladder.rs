@@ -48,9 +48,11 @@ fn the_ordinary_are_offered_a_callback_when_their_wait_is_long_and_only_once() {
     world.script("60 level 0 1\n90.001 -> overload 0 level 0\n91 call 10 ordinary");
     let level =
         world.engine.decisions().find(|decision| matches!(decision.outcome, Outcome::Level { .. })).unwrap();
+    let told = level.outcome.told(|_| String::new());
     assert!(
-        level.to_string().contains("q0 climbs from level 0 to level 1 of overload; t3 is about to wait"),
-        "{level}"
+        level.tier == Some(TierKey(3))
+            && told.starts_with("overload of the queue climbs from level 0 to 1, about to wait"),
+        "{told}"
     );
 }
 

@@ -356,7 +356,7 @@ fn replay(policy: PolicyKind, journal: &Journal) -> Vec<String> {
         }
         while let Some(output) = engine.poll_output() {
             if let Output::Decided(decision) = output {
-                log.push(decision.to_json());
+                log.push(format!("{decision:?}"));
             }
         }
     }

@@ -3,7 +3,6 @@
 
 use core::fmt::Write;
 
-use acd::{Outcome, Rank, Trigger, WhyNot};
 use base::{AgentKey, CallKey, Duration, Instant};
 use serde::{Deserialize, Serialize};
 
@@ -78,18 +77,18 @@ impl Explained {
             call: head.call.to_string(),
             tier: settings.tier_name(head.tier).to_owned(),
             waited_ms: millis(head.waited),
-            rank: rank(&head.rank),
+            rank: head.rank.to_string(),
             chosen: head.chosen,
         };
         let other =
-            |seen: &acd::AgentSeen| Other { agent: number(seen.agent), why: why_not(seen.why).to_owned() };
+            |seen: &acd::AgentSeen| Other { agent: number(seen.agent), why: seen.why.because().to_owned() };
         Explained {
             number: decision.number,
             at_ms: millis(decision.at.since(came)),
-            outcome: outcome(&decision.outcome, number),
+            outcome: decision.outcome.told(number),
             queue: settings.queue(decision.queue).map(|queue| queue.name.clone()).unwrap_or_default(),
             waited_ms: millis(decision.waited),
-            trigger: trigger(decision.trigger).to_owned(),
+            trigger: decision.trigger.because().to_owned(),
             policy: decision.policy.word().to_owned(),
             choice: decision.choice.word().to_owned(),
             heads: decision.heads.iter().map(head).collect(),
@@ -132,61 +131,6 @@ impl Explained {
             let _ = writeln!(out, "            {} free who could take it{others}", self.free);
         }
         out
-    }
-}
-
-fn outcome(outcome: &Outcome, number: impl Fn(AgentKey) -> String) -> String {
-    match outcome {
-        Outcome::Presented { agent } => format!("presented to {}", number(*agent)),
-        Outcome::KeptFree { agent } => format!("kept waiting: {} stays free", number(*agent)),
-        Outcome::WayOut(way) => {
-            let mut ways = Vec::new();
-            if way.callback {
-                ways.push("a callback");
-            }
-            if way.self_service {
-                ways.push("self-service");
-            }
-            let how = if way.pressing { ", pressingly" } else { "" };
-            let wait = way.expected.map(|wait| format!(", expected wait {} s", wait.as_secs()));
-            format!("offered {}{how}{}", ways.join(" or "), wait.unwrap_or_default())
-        }
-        Outcome::Level { from, to, .. } => format!("overload of the queue from level {from} to {to}"),
-        Outcome::DialBack { attempt, dialling, reserve, .. } => {
-            format!(
-                "called back, attempt {attempt}: {dialling} others being called, {reserve} agents left to live callers"
-            )
-        }
-    }
-}
-
-const fn trigger(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::AgentFree => "an agent became free",
-        Trigger::CallWaits => "the call came, came back, or may be taken by more agents",
-        Trigger::Reserve => "agents kept free were looked at again",
-        Trigger::Overload => "the queue's overload was looked at",
-        Trigger::Callback => "a promise may be kept",
-    }
-}
-
-const fn why_not(why: WhyNot) -> &'static str {
-    match why {
-        WhyNot::OtherPreferred => "the other was preferred",
-        WhyNot::FailedBefore => "it had failed at him",
-        WhyNot::RungToo => "rung, too",
-    }
-}
-
-fn rank(rank: &Rank) -> String {
-    match rank {
-        Rank::Plain => "by order".to_owned(),
-        Rank::Band { band, floor_debt, target_debt } => {
-            format!("band {}, owed {floor_debt:.1} to floor, {target_debt:.1} to target", band.word())
-        }
-        Rank::Score { score } => format!("score {score:.2}"),
-        Rank::Reserve { need, idle } => format!("held back: {idle} free, {need} kept for a higher tier"),
-        Rank::NotYet { score } => format!("held back: index {score:.2}"),
     }
 }
 
