@@ -266,6 +266,9 @@ pub enum Decline {
     Rejected,
     /// The phone could not be reached.
     Unreachable,
+    /// The driver could not ring anybody just now, for want of something of its own. Not the agent's fault, nor the
+    /// call's: both are tried again, with each other, too.
+    Shortage,
 }
 
 /// What the driver must do or show.

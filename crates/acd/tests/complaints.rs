@@ -286,6 +286,21 @@ fn the_caller_whose_agent_failed_stays_first() {
     );
 }
 
+/// The switch had no port to ring him from: no agent pays for that with half a minute, and with one agent the call
+/// has nobody else to go to.
+#[test]
+fn a_shortage_of_the_switch_costs_the_agent_a_second_and_the_call_no_agent() {
+    play(
+        house(1),
+        "0 ready 1
+         0 call 1 gold
+         -> present 1 to 1
+         0 declines 1 1 shortage
+         1 -> present 1 to 1
+         1 answers 1 1",
+    );
+}
+
 /// fusionpbx #6743: one setting makes callers jump ahead unfairly by a base score that grows with time in the system.
 /// Here a head start is a property of the caller, fixed when he comes, and within his tier only.
 #[test]

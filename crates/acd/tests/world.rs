@@ -164,11 +164,17 @@ impl Driver {
             55..60 => match pick(&self.rung, rng) {
                 Some((agent, call)) => {
                     self.rung.remove(&u64::from(agent));
-                    let why = [Decline::NoAnswer, Decline::Busy, Decline::Rejected, Decline::Unreachable];
+                    let why = [
+                        Decline::NoAnswer,
+                        Decline::Busy,
+                        Decline::Rejected,
+                        Decline::Unreachable,
+                        Decline::Shortage,
+                    ];
                     Input::Declined {
                         call: CallKey(call),
                         agent: AgentKey(agent),
-                        why: why[rng.below(4) as usize],
+                        why: why[rng.below(5) as usize],
                     }
                 }
                 None => Input::Declined { call: stray, agent: AgentKey(99), why: Decline::Busy },

@@ -156,10 +156,7 @@ impl Core {
         let same =
             |address: &&IpAddr| peer.is_none_or(|peer| peer.to_canonical().is_ipv4() == address.is_ipv4());
         let bind = *addresses.iter().find(same).or(addresses.first()).ok_or(NoPort)?;
-        let Some(port) = self.ports.take(now, worker) else {
-            self.count("limited", "ports");
-            return Err(NoPort);
-        };
+        let port = self.ports.take(now, worker).ok_or(NoPort)?;
         let address = self.settings.media.advertised.get(&bind).copied().unwrap_or(bind);
         let session_id = self.rng.next_u64() >> 2;
         let mut local = LocalMedia::new(address, port.rtp, session_id, codecs);

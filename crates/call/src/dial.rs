@@ -55,14 +55,30 @@ pub(crate) struct Dial {
     terms: Terms,
     routes: VecDeque<TrunkKey>,
     /// The most telling failure so far.
-    worst: u16,
+    worst: NobodyThere,
     /// The leg whose early media the caller hears.
     pub(crate) early: Option<LegKey>,
 }
 
-/// Ringing came to nothing, with this status.
+/// Ringing came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NobodyThere(pub(crate) u16);
+pub(crate) enum NobodyThere {
+    /// With this status: of those who were rung, or because there was nobody to be rung.
+    Refused(u16),
+    /// The switch itself could ring nobody, for want of a port or a place in a table. That says nothing about who was
+    /// called.
+    Short,
+}
+
+impl NobodyThere {
+    /// The status to hand on to who called.
+    pub(crate) const fn code(self) -> u16 {
+        match self {
+            NobodyThere::Refused(code) => code,
+            NobodyThere::Short => 503,
+        }
+    }
+}
 
 impl Dial {
     /// Rings all phones of an agent.
@@ -79,7 +95,7 @@ impl Dial {
         for (binding, peer) in bindings {
             dial.ring(core, now, OutTarget::Contact(agent, binding), Peer::Agent(agent), Some(peer));
         }
-        if dial.legs.is_empty() { Err(NobodyThere(dial.worst)) } else { Ok(dial) }
+        if dial.legs.is_empty() { Err(dial.worst) } else { Ok(dial) }
     }
 
     /// Rings an outside number over the first of `routes` that takes the call.
@@ -98,17 +114,17 @@ impl Dial {
     }
 
     fn new(callee: Callee, terms: Terms, routes: VecDeque<TrunkKey>) -> Self {
-        Dial { callee, legs: Vec::new(), terms, routes, worst: 480, early: None }
+        Dial { callee, legs: Vec::new(), terms, routes, worst: NobodyThere::Refused(480), early: None }
     }
 
     fn next_route(&mut self, core: &mut Core, now: Instant) -> Result<(), NobodyThere> {
         let Callee::Outside { number, urgent } = self.callee.clone() else {
-            return Err(NobodyThere(self.worst));
+            return Err(self.worst);
         };
         while let Some(trunk) = self.routes.pop_front() {
             if core.trunks.depart(trunk, urgent).is_err() {
                 core.count("limited", "trunk_calls_out");
-                self.worst = 503;
+                self.worst = NobodyThere::Refused(503);
                 continue;
             }
             let rewritten = core.settings.trunk(trunk).and_then(|trunk| trunk.rewrite.apply(number.reveal()));
@@ -121,7 +137,7 @@ impl Dial {
             }
             core.trunks.leave(trunk);
         }
-        Err(NobodyThere(self.worst))
+        Err(self.worst)
     }
 
     /// Rings for another call from now on.
@@ -141,7 +157,8 @@ impl Dial {
     ) -> bool {
         let codecs = crate::audio::with_others(&self.terms.codecs, &core.settings.media.codecs);
         let Ok(mut audio) = core.prepare_audio(now, self.terms.worker, address, codecs) else {
-            self.worst = 503;
+            core.count("limited", "ports");
+            self.worst = NobodyThere::Short;
             return false;
         };
         let invite = OutgoingInvite { sdp: Some(audio.offer()), ..self.invite(core, target, &peer) };
@@ -152,9 +169,12 @@ impl Dial {
                 self.legs.push(leg);
                 true
             }
-            Err(_) => {
+            Err(why) => {
                 core.ports.give_back(now, audio.port);
                 core.count("invites_unsendable", "");
+                if why.is_shortage() {
+                    self.worst = NobodyThere::Short;
+                }
                 false
             }
         }
@@ -198,24 +218,22 @@ impl Dial {
         self.legs.retain(|&other| other != leg);
         core.parted(leg);
         // 6xx speaks for all of a person's phones, busy tells more than silence (RFC 3261 §16.7.6).
-        let rank = |code: u16| match code {
-            600..=699 => 4,
-            486 => 3,
-            400..=499 => 2,
-            _ => 1,
+        let rank = |failure| match failure {
+            NobodyThere::Refused(600..=699) => 4,
+            NobodyThere::Refused(486) => 3,
+            NobodyThere::Refused(400..=499) => 2,
+            NobodyThere::Refused(_) => 1,
+            NobodyThere::Short => 0,
         };
-        if rank(code) >= rank(self.worst) || self.worst == 480 {
-            self.worst = code;
+        let refused = NobodyThere::Refused(code);
+        if rank(refused) >= rank(self.worst) || self.worst == NobodyThere::Refused(480) {
+            self.worst = refused;
         }
         if !self.legs.is_empty() {
             return Ok(());
         }
         // The trunk's fault, or the number's? Only in the first case another trunk helps.
-        if matches!(code, 408 | 500..=599) {
-            self.next_route(core, now)
-        } else {
-            Err(NobodyThere(self.worst))
-        }
+        if matches!(code, 408 | 500..=599) { self.next_route(core, now) } else { Err(self.worst) }
     }
 
     /// One leg answered: the others hear that the call was completed elsewhere.

@@ -24,6 +24,23 @@ struct Share {
     late: bool,
 }
 
+/// The part of a worker's pairs that no caller from outside is given: were they all taken by callers who wait, no
+/// agent could be rung and nobody would ever be served. An eighth lets through every eighth agent who answers and more
+/// as talks end, and costs a full switch an eighth of its callers.
+const KEPT_FOR_RINGING: usize = 8;
+
+impl Share {
+    fn wake(&mut self, now: Instant) {
+        while let Some((_, rtp)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            self.free.push_back(rtp);
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.used.len() + self.free.len() + self.resting.len()
+    }
+}
+
 /// Port pairs, shared out among the workers.
 #[derive(Clone, Debug)]
 pub struct PortTable {
@@ -64,12 +81,19 @@ impl PortTable {
         self.shares.iter().all(|share| share.late)
     }
 
+    /// Whether `worker` has a pair for one more caller from outside, besides those kept for the agents who are to be
+    /// rung.
+    pub fn has_room(&mut self, now: Instant, worker: usize) -> bool {
+        self.shares.get_mut(worker).is_some_and(|share| {
+            share.wake(now);
+            share.free.len() > share.total().div_ceil(KEPT_FOR_RINGING)
+        })
+    }
+
     /// A free pair of `worker`; `None` if all are in use or rest.
     pub fn take(&mut self, now: Instant, worker: usize) -> Option<Port> {
         let share = self.shares.get_mut(worker)?;
-        while let Some((_, rtp)) = share.resting.pop_front_if(|(until, _)| *until <= now) {
-            share.free.push_back(rtp);
-        }
+        share.wake(now);
         let rtp = share.free.pop_front()?;
         share.used.insert(rtp);
         Some(Port { worker, rtp })
@@ -90,7 +114,7 @@ impl PortTable {
 
     /// Pairs in all.
     pub fn total(&self) -> usize {
-        self.shares.iter().map(|share| share.used.len() + share.free.len() + share.resting.len()).sum()
+        self.shares.iter().map(Share::total).sum()
     }
 }
 
@@ -117,6 +141,20 @@ mod tests {
         assert!(table.all_late());
         table.set_late(0, false);
         assert_eq!((table.quietest(), table.all_late()), (0, false));
+    }
+
+    #[test]
+    fn the_last_pairs_are_kept_for_ringing() {
+        let mut table = PortTable::new(10_000..=10_019, 1, Duration::from_secs(5));
+        let mut callers = 0;
+        while table.has_room(Instant::ZERO, 0) {
+            table.take(Instant::ZERO, 0).unwrap();
+            callers += 1;
+        }
+        assert_eq!(callers, 8, "of ten pairs two are kept: an eighth, rounded up");
+        assert!(table.take(Instant::ZERO, 0).is_some() && table.take(Instant::ZERO, 0).is_some());
+        assert_eq!(table.take(Instant::ZERO, 0), None);
+        assert!(!table.has_room(Instant::ZERO, 1), "no such worker");
     }
 
     #[test]

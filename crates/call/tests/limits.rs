@@ -72,7 +72,7 @@ fn above_a_limit_is_503_with_retry_after_and_a_counter() {
         ("calls", |s| s.limits.calls_max = 2),
         ("trunk_calls", |s| s.trunks[0].calls_max = 2),
         ("trunk_rate", |s| s.trunks[0].calls_per_s_max = 2),
-        ("ports", |s| s.media.ports = 30_000..=30_003),
+        ("ports", |s| s.media.ports = 30_000..=30_007),
     ];
     for (what, change) in cases {
         let mut world = World::with(1, settings(change), 2);
@@ -91,6 +91,60 @@ fn above_a_limit_is_503_with_retry_after_and_a_counter() {
         assert!(refused.iter().all(|r| r.source == "carrier" && r.dialled == "10000"), "{refused:?}");
         assert_eq!(World::story(refused[0]).last(), Some(&format!("ended {what}")));
     }
+}
+
+#[test]
+fn callers_who_wait_never_take_the_ports_that_agents_are_rung_from() {
+    let sixteen_pairs = settings(|s| {
+        s.media.ports = 30_000..=30_031;
+        for queue in &mut s.acd.queues {
+            queue.overflow.no_agents = None;
+        }
+    });
+    let mut world = World::with(3, sixteen_pairs, 2);
+    let mut callers = Vec::new();
+    for n in 0..20 {
+        callers.push(world.call(&format!("138000000{n:02}"), "10000"));
+        world.run(s(5));
+        world.press('0');
+    }
+    let waiting = callers.iter().filter(|call| world.line(**call) == Some(LineState::Up)).count();
+    assert_eq!(waiting, 14, "two workers of eight pairs keep one each");
+    world.agents_ready(2);
+    assert!(
+        world.run_until(s(60), |w| talking(w) == 2),
+        "the house is full of callers, and both agents talk"
+    );
+    for call in callers {
+        world.hang_up(call);
+    }
+    world.rest();
+}
+
+#[test]
+fn an_agent_who_could_not_be_rung_for_want_of_a_port_is_rung_a_second_later() {
+    let three_pairs = settings(|s| {
+        s.media.workers = 1;
+        s.media.ports = 30_000..=30_005;
+        s.media.port_quarantine = Duration::from_millis(10);
+    });
+    let mut world = World::with(4, three_pairs, 2);
+    world.agents_ready(2);
+    let caller = world.call("13800138000", "10000");
+    world.run(s(5));
+    let leg = *world.voices.legs.keys().next_back().unwrap();
+    let emergency = world.agent_calls(0, "110");
+    assert!(world.run_until(s(10), |w| w.line(emergency) == Some(LineState::Up)));
+    world.press_on(leg, '0');
+    world.run(s(10));
+    let tried = counter(&world, "limited", "ports");
+    assert!((4..=11).contains(&tried), "the other agent is tried every second: {tried}");
+    world.hang_up(emergency);
+    assert!(world.run_until(s(3), |w| talking(w) == 1), "not after half a minute");
+    world.hang_up(caller);
+    world.rest();
+    let declined = world.records.iter().flat_map(World::story).find(|step| step.starts_with("declined"));
+    assert!(declined.is_some_and(|step| step.ends_with("shortage 503")));
 }
 
 #[test]

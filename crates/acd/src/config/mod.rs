@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use base::{AgentKey, Duration, QueueKey, SkillKey, TierKey};
 
+use crate::io::Decline;
 use crate::{AgentChoice, PolicyKind};
 
 pub use check::{ConfigError, Forecast, Shortage, TIERS_MAX};
@@ -240,6 +241,8 @@ pub struct Declined {
     pub rejected: Consequence,
     /// His phone could not be reached.
     pub unreachable: Consequence,
+    /// The driver could not ring him. A pause, so that it is not asked again in the same breath.
+    pub shortage: Consequence,
 }
 
 impl Default for Declined {
@@ -250,6 +253,19 @@ impl Default for Declined {
             busy: rest(10),
             rejected: rest(10),
             unreachable: rest(30),
+            shortage: rest(1),
+        }
+    }
+}
+
+impl Declined {
+    pub(crate) const fn consequence(&self, why: Decline) -> Consequence {
+        match why {
+            Decline::NoAnswer => self.no_answer,
+            Decline::Busy => self.busy,
+            Decline::Rejected => self.rejected,
+            Decline::Unreachable => self.unreachable,
+            Decline::Shortage => self.shortage,
         }
     }
 }

@@ -117,13 +117,13 @@ impl Engine {
             Some(State::Reserved { call, picked_up: false, .. }) => {
                 self.counters.no_answer += 1;
                 self.withdraw(call, ix, Withdrawal::NoAnswer);
-                self.presentation_failed(now, ix, call, self.config.declined.no_answer);
+                self.presentation_failed(now, ix, call, Decline::NoAnswer);
             }
             // Off hook, but the voices were never joined: something broke on the way.
             Some(State::Reserved { call, .. }) => {
                 self.counters.stuck += 1;
                 self.withdraw(call, ix, Withdrawal::AgentLeft);
-                self.presentation_failed(now, ix, call, self.config.declined.unreachable);
+                self.presentation_failed(now, ix, call, Decline::Unreachable);
             }
             Some(State::Talking { queue, since, .. }) => {
                 self.counters.stuck += 1;
@@ -139,14 +139,7 @@ impl Engine {
         match self.agents.get(ix.at()).map(|agent| agent.state) {
             Some(State::Reserved { call: reserved, key, .. }) if key == call => {
                 self.counters.declined += 1;
-                let rules = self.config.declined;
-                let consequence = match why {
-                    Decline::NoAnswer => rules.no_answer,
-                    Decline::Busy => rules.busy,
-                    Decline::Rejected => rules.rejected,
-                    Decline::Unreachable => rules.unreachable,
-                };
-                self.presentation_failed(now, ix, reserved, consequence);
+                self.presentation_failed(now, ix, reserved, why);
             }
             _ => self.ignore(),
         }
@@ -208,17 +201,12 @@ impl Engine {
     }
 
     /// It rang in vain: the agent bears the consequence, the call avoids him and keeps its place. Who let a call ring
-    /// that rang at several may have thought that another would take it: that has no consequence.
-    pub(super) fn presentation_failed(
-        &mut self,
-        now: Instant,
-        ix: AgentIx,
-        call: CallIx,
-        consequence: Consequence,
-    ) {
-        let together =
-            self.config.agent_choice == AgentChoice::RingAll && consequence == self.config.declined.no_answer;
-        let consequence = if together { Consequence::Stay } else { consequence };
+    /// that rang at several may have thought that another would take it: that has no consequence. What the driver was
+    /// short of is nobody's fault: the agent pauses, and may be the next to be rung for the call.
+    pub(super) fn presentation_failed(&mut self, now: Instant, ix: AgentIx, call: CallIx, why: Decline) {
+        let together = self.config.agent_choice == AgentChoice::RingAll && why == Decline::NoAnswer;
+        let avoids = !together && why != Decline::Shortage;
+        let consequence = if together { Consequence::Stay } else { self.config.declined.consequence(why) };
         self.change(now, ix, |agent| {
             agent.fulfil_wish(now);
             if agent.state == State::Ready {
@@ -230,7 +218,7 @@ impl Engine {
             }
         });
         let until = now + self.config.avoid;
-        if let Some(call) = self.calls.get_mut(call.at()).filter(|_| !together) {
+        if let Some(call) = self.calls.get_mut(call.at()).filter(|_| avoids) {
             let avoid = &mut call.rare().avoid;
             self.avoiders += usize::from(avoid.is_empty());
             avoid.retain(|&(agent, _)| agent != ix);

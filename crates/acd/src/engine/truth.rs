@@ -3,7 +3,7 @@
 use base::{AgentKey, CallKey, Instant};
 
 use super::Engine;
-use crate::io::{Output, Repair, Timer, Truth, Withdrawal};
+use crate::io::{Decline, Output, Repair, Timer, Truth, Withdrawal};
 use crate::tables::{Agent, AgentIx, State};
 
 impl Engine {
@@ -36,7 +36,7 @@ impl Engine {
             State::Reserved { call, key: call_key, .. } if !truth.busy.contains(&(key, call_key)) => {
                 self.repaired(Repair::NotRung(key, call_key));
                 self.withdraw(call, ix, Withdrawal::AgentLeft);
-                self.presentation_failed(now, ix, call, self.config.declined.unreachable);
+                self.presentation_failed(now, ix, call, Decline::Unreachable);
             }
             State::Talking { call, queue, since, .. } if truth.talking.get(&key) != Some(&call) => {
                 self.repaired(Repair::TalkOver(key, call));

@@ -209,6 +209,7 @@ fn decline(word: &str) -> Decline {
         "busy" => Decline::Busy,
         "rejected" => Decline::Rejected,
         "unreachable" => Decline::Unreachable,
+        "shortage" => Decline::Shortage,
         other => panic!("no such reason: {other}"),
     }
 }

@@ -206,6 +206,9 @@ impl Journey {
         if invite.replaces.is_some() {
             return Err(Refusal::code(501));
         }
+        if matches!(self.origin, Peer::Trunk(_)) && !core.ports.has_room(now, self.worker) {
+            return Err(Refusal::limit("ports"));
+        }
         let codecs = core.settings.media.codecs.clone();
         let audio = core
             .prepare_audio(now, self.worker, Some(invite.source.ip()), codecs)

@@ -26,7 +26,7 @@ pub(crate) fn call_back(core: &mut Core, now: Instant, key: CallKey, callback: &
         Ok(dial) => {
             journey.enter(core, now, Phase::Dialling { dial: Box::new(dial), wish: Wish::Back });
         }
-        Err(NobodyThere(code)) => journey.not_reached(core, now, code),
+        Err(nobody) => journey.not_reached(core, now, nobody.code()),
     }
     journey
 }
@@ -82,7 +82,7 @@ impl Journey {
 
     fn ring_customer(&self, core: &mut Core, now: Instant, callback: &Callback) -> Result<Dial, NobodyThere> {
         let Destination::Outside { number, trunks } = core.plan.from_agent(callback.number.reveal()) else {
-            return Err(NobodyThere(404));
+            return Err(NobodyThere::Refused(404));
         };
         let terms = Terms {
             call: self.key,

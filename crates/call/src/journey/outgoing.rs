@@ -27,7 +27,7 @@ impl Journey {
                     self.hold_caller(core);
                 }
             }
-            Err(NobodyThere(code)) => self.nobody_there(core, now, wish, code),
+            Err(nobody) => self.nobody_there(core, now, wish, nobody.code()),
         }
     }
 
@@ -41,11 +41,11 @@ impl Journey {
     ) -> Result<Dial, NobodyThere> {
         if self.max_forwards == 0 {
             // Never round in circles through another switch (RFC 3261 §16.3).
-            return Err(NobodyThere(483));
+            return Err(NobodyThere::Refused(483));
         }
         let terms = self.terms(core);
         match destination {
-            Destination::Agent(agent) if Some(agent) == by => Err(NobodyThere(486)),
+            Destination::Agent(agent) if Some(agent) == by => Err(NobodyThere::Refused(486)),
             Destination::Agent(agent) => {
                 let number = core.agent_number(agent);
                 self.step(core, now, StepKind::Dialled, &format!("agent {number}"));
@@ -55,7 +55,7 @@ impl Journey {
                 let agent = by.and_then(|by| core.settings.agent(by));
                 if agent.is_some_and(|agent| !agent.may_dial_out) {
                     core.count("refused", "may_not_dial_out");
-                    return Err(NobodyThere(403));
+                    return Err(NobodyThere::Refused(403));
                 }
                 self.step(core, now, StepKind::Dialled, "outside");
                 Dial::outside(core, now, number, false, trunks, terms)
@@ -70,7 +70,7 @@ impl Journey {
             Destination::Entry(_)
             | Destination::Queue(_)
             | Destination::Feature { .. }
-            | Destination::Unknown => Err(NobodyThere(404)),
+            | Destination::Unknown => Err(NobodyThere::Refused(404)),
         }
     }
 
@@ -121,7 +121,8 @@ impl Journey {
             dial.early = None;
             core.unbridge(self.caller);
         }
-        if let Err(NobodyThere(code)) = dial.failed(core, now, leg, code) {
+        if let Err(nobody) = dial.failed(core, now, leg, code) {
+            let code = nobody.code();
             match &self.phase {
                 Phase::Referring { .. } => self.referral_failed(core, now, code),
                 _ => self.dialling_failed(core, now, code),

@@ -33,7 +33,7 @@ impl Journey {
                 };
                 self.put_back(next);
             }
-            Err(NobodyThere(code)) => self.declined(core, now, agent, code),
+            Err(nobody) => self.declined(core, now, agent, nobody),
         }
     }
 
@@ -51,15 +51,16 @@ impl Journey {
     }
 
     /// The presentation failed; the place is kept.
-    fn declined(&mut self, core: &mut Core, now: Instant, agent: AgentKey, code: u16) {
-        let (why, word) = match code {
-            486 | 600 => (acd::Decline::Busy, "busy"),
-            480 | 408 | 487 => (acd::Decline::NoAnswer, "no-answer"),
-            603 | 607 | 488 | 606 | 403 => (acd::Decline::Rejected, "rejected"),
-            _ => (acd::Decline::Unreachable, "unreachable"),
+    fn declined(&mut self, core: &mut Core, now: Instant, agent: AgentKey, nobody: NobodyThere) {
+        let (why, word) = match nobody {
+            NobodyThere::Short => (acd::Decline::Shortage, "shortage"),
+            NobodyThere::Refused(486 | 600) => (acd::Decline::Busy, "busy"),
+            NobodyThere::Refused(480 | 408 | 487) => (acd::Decline::NoAnswer, "no-answer"),
+            NobodyThere::Refused(603 | 607 | 488 | 606 | 403) => (acd::Decline::Rejected, "rejected"),
+            NobodyThere::Refused(_) => (acd::Decline::Unreachable, "unreachable"),
         };
         let number = core.agent_number(agent);
-        self.step(core, now, StepKind::Declined, &format!("{number} {word} {code}"));
+        self.step(core, now, StepKind::Declined, &format!("{number} {word} {}", nobody.code()));
         core.acd(acd::Input::Declined { call: self.key, agent, why });
     }
 
@@ -110,9 +111,9 @@ impl Journey {
         let Phase::Presenting { rung, .. } = &mut self.phase else { return };
         let Some(rung) = rung.iter_mut().find(|rung| rung.dial.legs.contains(&leg)) else { return };
         let agent = rung.agent;
-        if let Err(NobodyThere(code)) = rung.dial.failed(core, now, leg, code) {
+        if let Err(nobody) = rung.dial.failed(core, now, leg, code) {
             self.unring(agent);
-            self.declined(core, now, agent, code);
+            self.declined(core, now, agent, nobody);
         }
     }
 

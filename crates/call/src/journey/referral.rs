@@ -6,7 +6,7 @@ use sip::ReferTarget;
 
 use super::{Journey, Lead, Phase, Talk, Wait, With};
 use crate::core::Core;
-use crate::dial::{Dial, NobodyThere};
+use crate::dial::Dial;
 use crate::leg::Farewell;
 use crate::numbers::Destination;
 use crate::record::StepKind;
@@ -98,7 +98,7 @@ impl Journey {
         destination: Destination,
     ) {
         match self.dial(core, now, destination, Some(by)) {
-            Err(NobodyThere(code)) => self.refuse_referral(core, now, leg, code.clamp(400, 699)),
+            Err(nobody) => self.refuse_referral(core, now, leg, nobody.code().clamp(400, 699)),
             Ok(dial) => {
                 core.sip.accept_refer(now, leg);
                 self.ring_for_caller(core, now, Box::new(dial), "");

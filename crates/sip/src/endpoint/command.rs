@@ -122,6 +122,13 @@ pub enum ApiError {
     Draining,
 }
 
+impl ApiError {
+    /// Whether it is ours to bear: a table is full, and what was asked for may succeed later.
+    pub const fn is_shortage(self) -> bool {
+        matches!(self, ApiError::LegsFull)
+    }
+}
+
 impl core::fmt::Display for ApiError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

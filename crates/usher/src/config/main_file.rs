@@ -289,11 +289,16 @@ fn media(section: Option<Section<'_>>) -> Media {
         if first < 1024 {
             section.finding("ports", format!("begins at {first}: use ports from 1024 on"));
         }
-        if last - first < 3 {
-            section.finding("ports", "has no room for one call: it needs four ports");
-        }
     }
     media.workers = usize::from(section.within("workers", 1..=64u16, 1));
+    let (first, last) = media.ports;
+    if usize::from(last.saturating_sub(first)) + 1 < 4 * media.workers {
+        let workers = media.workers;
+        section.finding(
+            "ports",
+            format!("has no room for one call on each of {workers} workers: a call needs four ports"),
+        );
+    }
     media.coalesce_us = section.within("coalesce_us", 0..=20_000, media.coalesce_us);
     media.io = section.get("io").map_or(media.io, |Parsed(io)| io);
     media.pin = section.or("pin", false);
