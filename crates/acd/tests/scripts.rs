@@ -307,6 +307,36 @@ fn who_was_only_rung_keeps_his_turn() {
     );
 }
 
+/// The reserve of a higher tier never costs a lower one its floor.
+#[test]
+fn a_floor_owed_goes_before_a_reserve() {
+    let mut config = house(1);
+    config.policy = PolicyKind::Debt3;
+    config.tiers[0].reserve_max = 2.0;
+    let mut world = World::new(config);
+    diamonds_give_up(&mut world);
+    world.script(
+        "1 ready 1
+         2 call 1 ordinary
+         -> present 1 to 1
+         3 answers 1 1
+         4 ends 1 1",
+    );
+    // The next owes a fifth of a call to the floor, for which the first has paid: the reserve holds it back.
+    world.script("10 call 2 ordinary");
+    world.run_until(base::Instant::from_secs(15));
+    assert_eq!(world.engine.agent(AgentKey(1)).unwrap().state, AgentState::Ready);
+}
+
+/// Fifty diamonds come and give up: as much is owed as can be, and the reserve is as large as it may be.
+fn diamonds_give_up(world: &mut World) {
+    for call in 100..150 {
+        world.input(Input::Offer { call: CallKey(call), caller: acd::Caller::new(TierKey(0), QueueKey(0)) });
+        world.input(Input::Abandon { call: CallKey(call) });
+    }
+    assert_eq!(world.engine.tier_stats(TierKey(0)).unwrap().debts.unwrap().reserve, 2.0);
+}
+
 /// A reserve keeps the free agent for the diamonds of a bad hour, but not for ever when none comes.
 #[test]
 fn a_reserve_in_vain_is_given_up() {
@@ -315,11 +345,7 @@ fn a_reserve_in_vain_is_given_up() {
     config.tiers[0].reserve_max = 2.0;
     config.tiers[3].floor = 0.0;
     let mut world = World::new(config);
-    for call in 100..150 {
-        world.input(Input::Offer { call: CallKey(call), caller: acd::Caller::new(TierKey(0), QueueKey(0)) });
-        world.input(Input::Abandon { call: CallKey(call) });
-    }
-    assert_eq!(world.engine.tier_stats(TierKey(0)).unwrap().debts.unwrap().reserve, 2.0);
+    diamonds_give_up(&mut world);
     world.script(
         "1 ready 1
          2 call 1 ordinary
