@@ -1,7 +1,7 @@
 # make demo [SECONDS=60]   the README's first command
 # make test                the README's second command
 # make soak [SOAK=600]     bad days in the simulated world, as long as told
-.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp acd-report acd-proof soak-load bench-count bench-count-bless compare-sip
+.PHONY: demo test soak check prompts build bench load compare-relay compare-prompts bpf compare-xdp acd-report acd-proof soak-load bench-count bench-count-bless compare-sip compare-acd
 
 SECONDS ?= 60
 SOAK ?= 600
@@ -82,3 +82,9 @@ compare-sip:
 	@scripts/install-debian.sh compare
 	cargo build --release --locked -p usher -p usher-load
 	target/release/usher-load compare-sip
+
+# How soon callers and agents find each other, and what that costs: a table and a chart in loadtest/results/.
+compare-acd:
+	@scripts/install-debian.sh compare
+	cargo build --release --locked -p usher -p usher-load
+	target/release/usher-load compare-acd

@@ -3,11 +3,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod calls;
-mod chart;
 mod commands;
 mod demo;
 mod measure;
 mod process;
+mod server;
 mod subject;
 
 use std::process::ExitCode;
@@ -30,6 +30,8 @@ enum Command {
     Registers(commands::registers::Options),
     /// Compare whole calls: the switch and a stateful proxy in turn, the same load.
     CompareSip(commands::compare_sip::Options),
+    /// Compare distributors: callers who wait and agents who answer, beside peers measured elsewhere.
+    CompareAcd(commands::compare_acd::Options),
     /// Be the carrier's back end that the hotline's flows ask.
     Backend(commands::demo::BackEndOptions),
     /// Compare relays with each other, with null relays and with rtpengine; write a page of results.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Calls(options) => commands::calls::run(&options),
         Command::Registers(options) => commands::registers::run(&options),
         Command::CompareSip(options) => commands::compare_sip::run(&options),
+        Command::CompareAcd(options) => commands::compare_acd::run(&options),
         Command::Backend(options) => commands::demo::back_end(&options),
         Command::CompareRelay(options) => commands::compare::relay(&options),
         Command::ComparePrompts(options) => commands::compare::prompts(&options),

@@ -48,6 +48,20 @@ pub(crate) struct Sides {
 }
 
 impl Sides {
+    /// Callers and agents as `config/load` expects them, and the switch at `port`.
+    pub(crate) fn on_this_machine(port: u16) -> Sides {
+        Sides {
+            switch: SocketAddr::from(([127, 0, 0, 1], port)),
+            trunk: SocketAddr::from(([127, 0, 0, 2], 5090)),
+            desk: SocketAddr::from(([127, 0, 0, 1], 5091)),
+            domain: "load.example".to_owned(),
+            number: "20000".to_owned(),
+            listen: false,
+            valuable_every: 0,
+            muted: false,
+        }
+    }
+
     fn is_valuable(&self, key: u64) -> bool {
         self.valuable_every > 0 && key.is_multiple_of(self.valuable_every)
     }
@@ -107,7 +121,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    fn of(histogram: &Histogram<u64>) -> Times {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Times {
         Times {
             count: histogram.len(),
             p50: histogram.value_at_quantile(0.5),

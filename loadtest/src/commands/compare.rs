@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use usher_load::results::{Chart, Group, Page, Series, Spread, Table};
+use usher_load::results::{Chart, Group, Page, Scale, Series, Spread, Table};
 use usher_load::rig::Rig;
 use worker::net::raise_file_limit;
 
@@ -279,5 +279,6 @@ fn chart(
         series,
         groups,
         limit: None,
+        scale: Scale::Linear,
     }
 }

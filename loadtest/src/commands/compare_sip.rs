@@ -2,19 +2,18 @@
 //! the same calls from the same generator on the other.
 
 use std::error::Error;
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use usher_load::results::{Chart, Group, Page, Scale, Series, Spread, Table};
 use worker::net::pin_to;
 
 use crate::calls::{Calls, Manner, Sides, seat};
-use crate::chart::{Bar, bars};
 use crate::demo::http::Api;
 use crate::demo::people;
-use crate::process::cpu_us_of_all;
+use crate::server::{CommandLine, Server, absolute};
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
@@ -54,9 +53,9 @@ pub(crate) struct Options {
 /// Measured elsewhere, on another day: median processor time per call where the machine was quiet, and the most
 /// calls per second that came clean.
 const ELSEWHERE: [(&str, f64, &str); 3] = [
-    ("Asterisk 22.10 (elsewhere)", 3300.0, "160-180"),
-    ("FreeSWITCH 1.10.12 (elsewhere)", 12_500.0, "50"),
-    ("RustPBX 0.5.0-rc.1 (elsewhere)", 5900.0, "150"),
+    ("Asterisk 22.10", 3300.0, "160-180"),
+    ("FreeSWITCH 1.10.12", 12_500.0, "50"),
+    ("RustPBX 0.5.0-rc.1", 5900.0, "150"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +65,8 @@ enum Peer {
 }
 
 impl Peer {
+    const ALL: [Peer; 2] = [Peer::Usher, Peer::Kamailio];
+
     const fn name(self) -> &'static str {
         match self {
             Peer::Usher => "Usher",
@@ -74,20 +75,10 @@ impl Peer {
     }
 
     fn sides(self) -> Sides {
-        let switch = match self {
+        Sides::on_this_machine(match self {
             Peer::Usher => 5070,
             Peer::Kamailio => 5072,
-        };
-        Sides {
-            switch: SocketAddr::from(([127, 0, 0, 1], switch)),
-            trunk: SocketAddr::from(([127, 0, 0, 2], 5090)),
-            desk: SocketAddr::from(([127, 0, 0, 1], 5091)),
-            domain: "load.example".to_owned(),
-            number: "20000".to_owned(),
-            listen: false,
-            valuable_every: 0,
-            muted: false,
-        }
+        })
     }
 }
 
@@ -98,113 +89,88 @@ struct Run {
     rate: u32,
     cpu_us_per_call: f64,
     completed: f64,
-    answer_p50_us: u64,
-    answer_p99_us: u64,
-}
-
-/// A process that ends with its owner.
-struct Server {
-    child: Child,
-    folder: PathBuf,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let end = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+    answer_p50_us: f64,
+    answer_p99_us: f64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     pin_to(options.cpu)?;
     let mut runs = Vec::new();
-    for round in 0..options.rounds {
-        for peer in [Peer::Usher, Peer::Kamailio] {
-            let server = start(options, peer, round)?;
+    for _ in 0..options.rounds {
+        for peer in Peer::ALL {
+            let server = start(options, peer)?;
             for (index, &rate) in (0u64..).zip(&options.rates) {
-                let run = measure(options, peer, rate, (server.child.id(), index * 1_000_000))?;
+                let run = measure(options, peer, rate, (&server, index * 1_000_000))?;
                 println!("{run:?}");
                 runs.push(run);
             }
         }
     }
-    std::fs::create_dir_all(&options.out)?;
-    let (table, chart) = (options.out.join("compare-sip.md"), options.out.join("compare-sip.svg"));
-    std::fs::write(&table, report(options, &runs))?;
-    std::fs::write(&chart, draw(options, &runs))?;
-    println!("saved to {} and {}", table.display(), chart.display());
+    let path = page(options, &runs).save(&options.out)?;
+    println!("saved to {}", path.display());
     Ok(())
 }
 
-fn start(options: &Options, peer: Peer, round: usize) -> Result<Server, Box<dyn Error>> {
-    let folder = std::env::temp_dir().join(format!("compare-sip-{}-{round}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let absolute = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
-    let mut command = Command::new("taskset");
-    command.args(["-c", &options.server_cpu.to_string()]);
+fn start(options: &Options, peer: Peer) -> Result<Server, Box<dyn Error>> {
     match peer {
         Peer::Usher => {
-            command
-                .arg(absolute(&options.usher)?)
-                .args(["serve", "--config"])
-                .arg(absolute(&options.config)?);
+            let server = Server::usher(&options.usher, &options.config, options.server_cpu)?;
+            let mut agents = people::agents(&options.config.join("agents.toml"))?;
+            agents.truncate(300);
+            seat(&peer.sides(), &agents, &Api::new("http://127.0.0.1:8070", "demo-token"))?;
+            Ok(server)
         }
         Peer::Kamailio => {
             let config = absolute(&options.kamailio_config)?;
-            command.arg(absolute(&options.kamailio)?).args(["-DD", "-E", "-m", "256", "-M", "16", "-f"]);
-            command.arg(config).arg("-Y").arg(&folder).arg("-w").arg(&folder);
+            let arguments = |folder: &Path, command: &mut Command| {
+                command.args(["-DD", "-E", "-m", "256", "-M", "16", "-f"]).arg(&config);
+                command.arg("-Y").arg(folder).arg("-w").arg(folder);
+            };
+            let line = CommandLine { program: &options.kamailio, arguments: &arguments };
+            let server = Server::start(&line, options.server_cpu)?;
+            answers(peer.sides().switch)?;
+            Ok(server)
         }
     }
-    let log = std::fs::File::create(folder.join("log"))?;
-    let errors = log.try_clone()?;
-    let child = command.current_dir(&folder).stdout(Stdio::from(log)).stderr(Stdio::from(errors)).spawn()?;
-    let server = Server { child, folder };
-    match peer {
-        Peer::Usher => {
-            wait_for_ready(&server)?;
-            let agents: Vec<_> =
-                people::agents(&options.config.join("agents.toml"))?.into_iter().take(300).collect();
-            seat(&peer.sides(), &agents, &Api::new("http://127.0.0.1:8070", "demo-token"))?;
-        }
-        Peer::Kamailio => std::thread::sleep(Duration::from_secs(2)),
-    }
-    Ok(server)
 }
 
-fn wait_for_ready(server: &Server) -> Result<(), Box<dyn Error>> {
-    let end = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < end {
-        let log = std::fs::read_to_string(server.folder.join("log"))?;
-        if log.lines().any(|line| line == "ready") {
+/// Waits until somebody answers OPTIONS there.
+fn answers(server: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let here = socket.local_addr()?;
+    for number in 0..100 {
+        let text = format!(
+            "OPTIONS sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKo{number}\r\nMax-Forwards: 0\r\n\
+             From: <sip:{here}>;tag=o\r\nTo: <sip:{server}>\r\nCall-ID: o{number}@load\r\nCSeq: 1 OPTIONS\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        // Refused until it listens.
+        let _ = socket.send_to(text.as_bytes(), server);
+        if socket.recv(&mut [0; 2048]).is_ok() {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err("the switch did not say that it is ready".into())
+    Err(format!("nobody answers at {server}").into())
 }
 
+#[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
 fn measure(
     options: &Options,
     peer: Peer,
     rate: u32,
-    (pid, first): (u32, u64),
+    (server, first): (&Server, u64),
 ) -> Result<Run, Box<dyn Error>> {
     let manner = Manner { hold: Some(Duration::ZERO), ..Manner::default() };
     let mut calls = Calls::new(peer.sides(), manner, None)?.numbered_from(first);
-    let before = cpu_us_of_all(pid).ok_or("the server has gone")?;
+    let before = server.cpu_us()?;
     calls.run(u64::from(rate * options.seconds), f64::from(rate))?;
-    let after = cpu_us_of_all(pid).ok_or("the server has gone")?;
+    let after = server.cpu_us()?;
     let counts = calls.counts();
     if counts.completed == 0 {
         return Err(format!("{}: no call was completed: {counts:?}", peer.name()).into());
     }
-    #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
     let (spent, completed, begun) =
         (after.saturating_sub(before) as f64, counts.completed as f64, counts.begun as f64);
     Ok(Run {
@@ -212,64 +178,55 @@ fn measure(
         rate,
         cpu_us_per_call: spent / completed,
         completed: completed / begun,
-        answer_p50_us: counts.answer_us.p50,
-        answer_p99_us: counts.answer_us.p99,
+        answer_p50_us: counts.answer_us.p50 as f64,
+        answer_p99_us: counts.answer_us.p99 as f64,
     })
 }
 
-/// Middle, least and most.
-fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let at = |index: usize| values.get(index).copied().unwrap_or_default();
-    (at(values.len() / 2), at(0), at(values.len().saturating_sub(1)))
+fn of(runs: &[Run], peer: Peer, rate: u32, what: impl Fn(&Run) -> f64) -> Option<Spread> {
+    Spread::of(runs.iter().filter(|run| run.peer == peer && run.rate == rate).map(what))
 }
 
-fn of(runs: &[Run], peer: Peer, rate: u32, what: impl Fn(&Run) -> f64) -> (f64, f64, f64) {
-    spread(runs.iter().filter(|run| run.peer == peer && run.rate == rate).map(what).collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
-fn report(options: &Options, runs: &[Run]) -> String {
-    let mut out = String::from(
-        "# Whole calls: Usher beside Kamailio\n\n\
-         Made by `make compare-sip`. One processor for the server, the other for the generator; both servers in turn, \
-         the same calls: INVITE to BYE, both ends. Usher is the whole switch: two dialogs, a directory look-up, two \
-         media ports opened and bridged, the distributor's choice, a call record in the database. Kamailio is a stateful proxy that \
-         passes the messages on. Median (least - most) of the rounds.\n\n\
-         | calls/s | server | µs CPU per call | completed | INVITE to 200 p50 / p99 |\n|---|---|---|---|---|\n",
+fn page(options: &Options, runs: &[Run]) -> Page {
+    let mut page = Page::new("compare-sip", "Whole calls: Usher beside Kamailio", "make compare-sip");
+    page.block(
+        "One processor for the server, the other for the generator; both servers in turn, the same calls: INVITE to BYE, \
+         both ends. Usher is the whole switch: two dialogs, a directory look-up, two media ports opened and bridged, the \
+         distributor's choice, a call record in the database. Kamailio is a stateful proxy that passes the messages on. \
+         Median (least - most) of the rounds.",
     );
+    let mut table =
+        Table::new(["calls/s, server", "µs CPU per call", "completed, %", "200 p50, ms", "200 p99, ms"]);
+    let mut groups = Vec::new();
     for &rate in &options.rates {
-        for peer in [Peer::Usher, Peer::Kamailio] {
-            let (cpu, least, most) = of(runs, peer, rate, |run| run.cpu_us_per_call);
-            let (completed, ..) = of(runs, peer, rate, |run| run.completed * 100.0);
-            let (p50, ..) = of(runs, peer, rate, |run| run.answer_p50_us as f64 / 1000.0);
-            let (p99, ..) = of(runs, peer, rate, |run| run.answer_p99_us as f64 / 1000.0);
-            let name = peer.name();
-            let _ = writeln!(
-                out,
-                "| {rate} | {name} | {cpu:.0} ({least:.0} - {most:.0}) | {completed:.1} % | {p50:.1} / {p99:.1} ms |"
-            );
+        for peer in Peer::ALL {
+            let figures = [
+                (of(runs, peer, rate, |run| run.cpu_us_per_call), 0),
+                (of(runs, peer, rate, |run| run.completed * 100.0), 1),
+                (of(runs, peer, rate, |run| run.answer_p50_us / 1000.0), 1),
+                (of(runs, peer, rate, |run| run.answer_p99_us / 1000.0), 1),
+            ];
+            let cells = figures.iter().map(|(spread, digits)| {
+                spread.map(|spread| format!("{spread:.digits$}")).unwrap_or_default()
+            });
+            table.row(core::iter::once(format!("{rate}, {}", peer.name())).chain(cells));
         }
+        let cpu = |peer| of(runs, peer, rate, |run| run.cpu_us_per_call);
+        groups.push(Group::new(&format!("{rate} calls/s"), Peer::ALL.map(cpu)));
     }
-    out.push_str("\nNot in Debian; measured elsewhere, on the same kind of machine on another day:\n\n");
-    out.push_str("| server | µs CPU per bridged call | clean calls/s |\n|---|---|---|\n");
+    page.block(table);
+    page.block("Not in Debian; measured elsewhere, on the same kind of machine on another day:");
+    let mut others = Table::new(["server", "µs CPU per bridged call", "clean calls/s"]);
+    let mut elsewhere = vec![None; Peer::ALL.len()];
+    let mut series: Vec<Series> = Peer::ALL.iter().map(|peer| Series::here(peer.name())).collect();
     for (name, us, rate) in ELSEWHERE {
-        let _ = writeln!(out, "| {name} | {us:.0} | {rate} |");
+        others.row([name.to_owned(), format!("{us:.0}"), rate.to_owned()]);
+        series.push(Series::elsewhere(name));
+        elsewhere.push(Some(Spread::exactly(us)));
     }
-    out
-}
-
-fn draw(options: &Options, runs: &[Run]) -> String {
-    let mut all = Vec::new();
-    for &rate in &options.rates {
-        for peer in [Peer::Usher, Peer::Kamailio] {
-            let (cpu, least, most) = of(runs, peer, rate, |run| run.cpu_us_per_call);
-            let name = format!("{}, {rate} calls/s", peer.name());
-            all.push(Bar { name, value: cpu, spread: Some((least, most)), ours: peer == Peer::Usher });
-        }
-    }
-    for (name, value, _) in ELSEWHERE {
-        all.push(Bar { name: name.to_owned(), value, spread: None, ours: false });
-    }
-    bars("Processor time per whole call, µs (logarithmic; less is better)", &all)
+    page.block(others);
+    groups.push(Group::new("other days", elsewhere));
+    let (title, unit) = ("Processor time per whole call".to_owned(), "µs, less is better".to_owned());
+    page.chart("cpu", &Chart { title, unit, series, groups, limit: None, scale: Scale::Logarithmic });
+    page
 }

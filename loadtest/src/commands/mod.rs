@@ -3,6 +3,7 @@
 pub(crate) mod bridge_bench;
 pub(crate) mod calls;
 pub(crate) mod compare;
+pub(crate) mod compare_acd;
 pub(crate) mod compare_sip;
 pub(crate) mod demo;
 pub(crate) mod registers;

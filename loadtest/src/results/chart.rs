@@ -51,6 +51,53 @@ pub struct Chart {
     pub groups: Vec<Group>,
     /// A line across all groups: value and name of a goal.
     pub limit: Option<(f64, String)>,
+    /// How long a bar is.
+    pub scale: Scale,
+}
+
+/// How long a bar is for its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Twice the value, twice as long.
+    #[default]
+    Linear,
+    /// Every ten times a step, so that a tenth and ten times can be seen beside each other.
+    Logarithmic,
+}
+
+/// The scale of one chart, from its values.
+#[derive(Clone, Copy, Debug)]
+struct Ruler {
+    scale: Scale,
+    low: f64,
+    high: f64,
+}
+
+impl Ruler {
+    /// Where a value ends, counted from where bars begin.
+    fn length(&self, value: f64) -> f64 {
+        let share = match self.scale {
+            Scale::Linear => value / self.high,
+            Scale::Logarithmic => (value.max(self.low) / self.low).log10() / (self.high / self.low).log10(),
+        };
+        (WIDTH - LEFT - RIGHT) * share.clamp(0.0, 1.0)
+    }
+
+    /// Round values for lines across the chart.
+    fn marks(&self) -> Vec<f64> {
+        let step = nice_step(self.high);
+        let next = |at: f64| match self.scale {
+            Scale::Linear => at + step,
+            Scale::Logarithmic => at * 10.0,
+        };
+        let first = match self.scale {
+            Scale::Linear => 0.0,
+            Scale::Logarithmic => 10f64.powf(self.low.log10().ceil()),
+        };
+        std::iter::successors(Some(first), |&at| Some(next(at)))
+            .take_while(|&at| at <= self.high * 1.001)
+            .collect()
+    }
 }
 
 const WIDTH: f64 = 860.0;
@@ -72,10 +119,17 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#222}.title{font-s
 .grid{stroke:#333}}";
 
 impl Chart {
-    fn highest(&self) -> f64 {
-        let values = self.groups.iter().flat_map(|group| group.values.iter().flatten()).map(|v| v.high);
-        let most = values.chain(self.limit.iter().map(|(at, _)| *at)).fold(0.0, f64::max);
-        if most > 0.0 { most } else { 1.0 }
+    fn ruler(&self) -> Ruler {
+        let values = self.groups.iter().flat_map(|group| group.values.iter().flatten());
+        let all =
+            values.flat_map(|value| [value.low, value.high]).chain(self.limit.iter().map(|(at, _)| *at));
+        let (mut least, mut most) = (f64::INFINITY, 0.0);
+        for value in all.filter(|&value| value > 0.0) {
+            (least, most) = (f64::min(least, value), f64::max(most, value));
+        }
+        // The shortest bar is still one.
+        let (low, high) = if most > 0.0 { (least / 2.0, most) } else { (0.1, 1.0) };
+        Ruler { scale: self.scale, low, high }
     }
 
     fn height(&self) -> f64 {
@@ -83,7 +137,7 @@ impl Chart {
         TOP + bars as f64 * (BAR + GAP) + self.groups.len() as f64 * (HEADING + GAP) + 34.0
     }
 
-    fn bars(&self, f: &mut fmt::Formatter<'_>, scale: f64) -> fmt::Result {
+    fn bars(&self, f: &mut fmt::Formatter<'_>, ruler: Ruler) -> fmt::Result {
         let mut y = TOP;
         for group in &self.groups {
             y += HEADING;
@@ -91,7 +145,7 @@ impl Chart {
             writeln!(f, r#"<text class="group" x="12" y="{:.1}">{name}</text>"#, y - 6.0)?;
             for (number, (series, value)) in self.series.iter().zip(&group.values).enumerate() {
                 let Some(value) = value else { continue };
-                self.bar(f, y, scale, number, (series, value))?;
+                self.bar(f, y, ruler, number, (series, value))?;
                 y += BAR + GAP;
             }
             y += GAP;
@@ -103,7 +157,7 @@ impl Chart {
         &self,
         f: &mut fmt::Formatter<'_>,
         y: f64,
-        scale: f64,
+        ruler: Ruler,
         number: usize,
         (series, value): (&Series, &Spread),
     ) -> fmt::Result {
@@ -113,11 +167,11 @@ impl Chart {
         } else {
             format!(r#"fill="{colour}""#)
         };
-        let (length, middle, text_y) = (value.median * scale, y + BAR / 2.0, y + BAR - 5.0);
+        let (length, middle, text_y) = (ruler.length(value.median), y + BAR / 2.0, y + BAR - 5.0);
         let name = escape(&series.name);
         writeln!(f, r#"<text x="{:.1}" y="{text_y:.1}" text-anchor="end">{name}</text>"#, LEFT - 8.0)?;
         writeln!(f, r#"<rect x="{LEFT}" y="{y:.1}" width="{length:.1}" height="{BAR}" rx="2" {fill}/>"#)?;
-        let (low, high) = (LEFT + value.low * scale, LEFT + value.high * scale);
+        let (low, high) = (LEFT + ruler.length(value.low), LEFT + ruler.length(value.high));
         if high - low > 1.0 {
             writeln!(
                 f,
@@ -133,7 +187,7 @@ impl Chart {
 
 impl fmt::Display for Chart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (height, scale) = (self.height(), (WIDTH - LEFT - RIGHT) / self.highest());
+        let (height, ruler) = (self.height(), self.ruler());
         let bottom = height - 30.0;
         writeln!(
             f,
@@ -144,22 +198,20 @@ impl fmt::Display for Chart {
         writeln!(f, r#"<rect class="paper" width="100%" height="100%" rx="6"/>"#)?;
         writeln!(f, r#"<text class="title" x="12" y="26">{}</text>"#, escape(&self.title))?;
         let unit = escape(&self.unit);
+        let logarithmic = if self.scale == Scale::Logarithmic { ", logarithmic" } else { "" };
         writeln!(
             f,
-            r#"<text class="small" x="12" y="44">{unit}; whiskers: smallest and largest round</text>"#
+            r#"<text class="small" x="12" y="44">{unit}{logarithmic}; whiskers: smallest and largest round</text>"#
         )?;
-        let step = nice_step(self.highest());
-        let mut at = 0.0;
-        while at <= self.highest() * 1.001 {
-            let x = LEFT + at * scale;
+        for at in ruler.marks() {
+            let x = LEFT + ruler.length(at);
             writeln!(f, r#"<path class="grid" d="M{x:.1} {TOP}V{bottom:.1}"/>"#)?;
             let (label, y) = (number_text(at), bottom + 16.0);
             writeln!(f, r#"<text class="small" x="{x:.1}" y="{y:.1}" text-anchor="middle">{label}</text>"#)?;
-            at += step;
         }
-        self.bars(f, scale)?;
+        self.bars(f, ruler)?;
         if let Some((at, name)) = &self.limit {
-            let (x, name) = (LEFT + at * scale, escape(name));
+            let (x, name) = (LEFT + ruler.length(*at), escape(name));
             writeln!(f, r#"<path class="line" stroke-dasharray="6 4" d="M{x:.1} {TOP}V{bottom:.1}"/>"#)?;
             let y = TOP - 4.0;
             writeln!(f, r#"<text class="small" x="{x:.1}" y="{y:.1}" text-anchor="middle">{name}</text>"#)?;
@@ -200,13 +252,28 @@ mod tests {
             Group::new("500 calls", [Some(Spread::exactly(3.9)), None, None]),
         ];
         let limit = Some((5.1, "goal".into()));
-        let svg = Chart { title: "A & B".into(), unit: "µs".into(), series, groups, limit }.to_string();
+        let svg =
+            Chart { title: "A & B".into(), unit: "µs".into(), series, groups, limit, scale: Scale::Linear }
+                .to_string();
         assert_eq!(svg.matches("rx=\"2\"").count(), 4);
         assert!(svg.contains("A &amp; B") && svg.contains("null &lt;relay&gt;"));
         assert!(svg.contains("Asterisk (measured elsewhere)") && svg.contains("stroke-dasharray=\"4 3\""));
         let widths = svg.split("width=\"").filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
         assert!(widths.fold(0.0, f64::max) <= WIDTH - LEFT - RIGHT + 0.1);
         assert!(svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn a_logarithmic_chart_shows_a_thousandth_too() {
+        let series = vec![Series::here("Usher"), Series::elsewhere("Asterisk")];
+        let groups = vec![Group::new("idle", [Some(Spread::exactly(0.5)), Some(Spread::exactly(500.0))])];
+        let scale = Scale::Logarithmic;
+        let chart = Chart { title: "t".into(), unit: "ms".into(), series, groups, limit: None, scale };
+        let ruler = chart.ruler();
+        assert_eq!(ruler.marks(), [1.0, 10.0, 100.0]);
+        let (short, long) = (ruler.length(0.5), ruler.length(500.0));
+        assert!(short > 10.0 && (long - (WIDTH - LEFT - RIGHT)).abs() < 1e-6, "{short} {long}");
+        assert!(chart.to_string().contains("ms, logarithmic"));
     }
 
     #[test]

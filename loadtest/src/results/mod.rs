@@ -9,7 +9,7 @@ mod page;
 mod spread;
 mod table;
 
-pub use chart::{Chart, Group, Series};
+pub use chart::{Chart, Group, Scale, Series};
 pub use machine::Machine;
 pub use page::Page;
 pub use spread::Spread;

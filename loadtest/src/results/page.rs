@@ -64,7 +64,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Group, Series, Spread};
+    use super::super::{Group, Scale, Series, Spread};
     use super::*;
 
     #[test]
@@ -74,7 +74,17 @@ mod tests {
         page.block("Two.");
         let series = vec![Series::here("null")];
         let groups = vec![Group::new("200 calls", [Some(Spread::exactly(1.0))])];
-        page.chart("cpu", &Chart { title: "Cost".into(), unit: "µs".into(), series, groups, limit: None });
+        page.chart(
+            "cpu",
+            &Chart {
+                title: "Cost".into(),
+                unit: "µs".into(),
+                series,
+                groups,
+                limit: None,
+                scale: Scale::Linear,
+            },
+        );
         let folder = std::env::temp_dir().join(format!("usher-load-page-{}", std::process::id()));
         let path = page.save(&folder).unwrap();
         let text = std::fs::read_to_string(path).unwrap();
