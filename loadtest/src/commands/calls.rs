@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use usher_load::rtp::{Generator, Report, resident_bytes};
@@ -139,7 +139,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let hold = held.is_none().then(|| Duration::from_millis(options.hold_ms));
     let rings = Duration::from_millis(options.ring_ms);
     let manner = Manner { hold, rings, voices: options.voices && options.media.is_none() };
-    let mut calls = Calls::new(sides, manner, generator)?;
+    // The switch remembers the calls of a run for half a minute (RFC 3261 §17.2.4): the next run's have other numbers.
+    let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut calls = Calls::new(sides, manner, generator)?.numbered_from(second % 900 * 100_000);
     let outcome = measure(options, &mut calls, held)?;
     print(&outcome);
     if let Some(path) = &options.json {
