@@ -31,38 +31,48 @@ macro_rules! indexes {
 
 indexes! { CallIx AgentIx QueueIx ProfileIx AccountIx LineIx CallbackIx }
 
-/// Rows with holes that are filled again, the last freed first.
+/// Rows with holes that are filled again, the last freed first. They stand in pages: a table that grows moves no row,
+/// and has no more than a page to spare.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    rows: Vec<Option<T>>,
+    pages: Vec<Box<[Option<T>]>>,
     holes: Vec<u32>,
+    /// Rows that were ever used.
+    used: usize,
 }
+
+/// Rows of a page of a [`Slab`].
+const PAGE: usize = 256;
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Slab { rows: Vec::new(), holes: Vec::new() }
+        Slab { pages: Vec::new(), holes: Vec::new(), used: 0 }
     }
 }
 
 impl<T> Slab<T> {
     /// Where the next row will be.
     pub(crate) fn next(&self) -> usize {
-        self.holes.last().map_or(self.rows.len(), |&hole| hole as usize)
+        self.holes.last().map_or(self.used, |&hole| hole as usize)
     }
 
     /// Puts a row where [`Slab::next`] said.
     pub(crate) fn insert(&mut self, row: T) -> usize {
         let at = self.next();
-        self.holes.pop();
-        match self.rows.get_mut(at) {
-            Some(hole) => *hole = Some(row),
-            None => self.rows.push(Some(row)),
+        if self.holes.pop().is_none() {
+            if at.is_multiple_of(PAGE) {
+                self.pages.push(core::iter::repeat_with(|| None).take(PAGE).collect());
+            }
+            self.used += 1;
+        }
+        if let Some(hole) = self.slot(at) {
+            *hole = Some(row);
         }
         at
     }
 
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
-        let row = self.rows.get_mut(at)?.take();
+        let row = self.slot(at)?.take();
         if row.is_some() {
             self.holes.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
@@ -70,15 +80,19 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        self.rows.get(at)?.as_ref()
+        self.pages.get(at / PAGE)?.get(at % PAGE)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        self.rows.get_mut(at)?.as_mut()
+        self.slot(at)?.as_mut()
+    }
+
+    fn slot(&mut self, at: usize) -> Option<&mut Option<T>> {
+        self.pages.get_mut(at / PAGE)?.get_mut(at % PAGE)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)))
+        self.pages.iter().flatten().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)))
     }
 }
 
@@ -198,8 +212,6 @@ pub(crate) struct Call {
     pub(crate) place: Place,
     /// The place in line: waits are counted from here.
     pub(crate) since: Instant,
-    /// When it came to the engine; the managers' turns count from here.
-    pub(crate) offered: Instant,
     /// When it entered its present queue.
     pub(crate) entered: Instant,
     /// Its deadline in the engine's list.
@@ -219,6 +231,8 @@ pub(crate) struct Call {
 /// What few calls have.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
+    /// When a caller with managers, or one who was called back, came to the engine: the managers' turns count from here.
+    pub(crate) offered: Instant,
     /// Managers A and B, or the last agent alone.
     pub(crate) preferred: [Option<AgentIx>; 2],
     pub(crate) patience_a: Duration,
@@ -275,7 +289,10 @@ impl Call {
     /// Waits count from here in statistics: a customer who was called back has not been on the line since he
     /// first called.
     pub(crate) fn counted_from(&self) -> Instant {
-        if self.callback().is_some() { self.offered } else { self.since }
+        match &self.rare {
+            Some(rare) if rare.callback.is_some() => rare.offered,
+            _ => self.since,
+        }
     }
 }
 

@@ -48,10 +48,9 @@ impl Engine {
             key,
             place: self.place_of(caller.class, since, caller.senior, ix),
             since,
-            offered: now,
             entered: now,
             deadline: None,
-            rare: self.rare(caller, callback),
+            rare: self.rare(now, caller, callback),
             account,
             state: CallState::Waiting { line: None },
             tier: u8::try_from(tier).unwrap_or(u8::MAX),
@@ -77,7 +76,7 @@ impl Engine {
     }
 
     /// What few callers bring.
-    fn rare(&self, caller: &Caller, callback: Option<CallbackKey>) -> Option<Box<Rare>> {
+    fn rare(&self, now: Instant, caller: &Caller, callback: Option<CallbackKey>) -> Option<Box<Rare>> {
         let agent = |key: Option<AgentKey>| key.and_then(|key| self.agent_of.get(&key).copied());
         let (preferred, patience_a) = match caller.managers.map(agent) {
             [None, None] => ([agent(caller.last_agent), None], self.config.wait_last),
@@ -87,7 +86,7 @@ impl Engine {
             return None;
         }
         let turn = if preferred == [None, None] { Turn::Pool } else { Turn::First };
-        Some(Box::new(Rare { preferred, patience_a, turn, callback, ..Rare::default() }))
+        Some(Box::new(Rare { offered: now, preferred, patience_a, turn, callback, ..Rare::default() }))
     }
 
     pub(super) fn refuse(&mut self, call: CallKey) {

@@ -51,7 +51,7 @@ impl Engine {
                     && !rare.avoid.iter().any(|&(avoided, _)| avoided == ix)
             })
         };
-        let first_ends = call.offered + rare.patience_a;
+        let first_ends = rare.offered + rare.patience_a;
         let since = match rare.turn {
             Turn::First if usable(a) && now < first_ends => return Turn::First,
             Turn::First if usable(a) => first_ends,
@@ -79,7 +79,7 @@ impl Engine {
         let steps = queue.map_or(&[][..], |queue| &queue.config.relax);
         let relax = steps.get(usize::from(call.relaxed)).map(|step| call.since + step.after);
         let turn = call.rare.as_ref().and_then(|rare| match rare.turn {
-            Turn::First => Some(call.offered + rare.patience_a),
+            Turn::First => Some(rare.offered + rare.patience_a),
             Turn::Both { since } => Some(since + self.config.wait_b),
             Turn::Pool => None,
         });
