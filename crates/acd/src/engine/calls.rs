@@ -60,7 +60,7 @@ impl Engine {
         });
         self.call_of.insert(key, ix);
         self.join_account(account);
-        self.policy.offered(account, tier);
+        self.policy.offered(now, account, tier);
         if let Some(queue) = self.queues.get_mut(queue.at()) {
             queue.came(now, tier);
         }
@@ -195,7 +195,7 @@ impl Engine {
         self.leave_account(before);
         self.join_account(account);
         self.policy.undone(before, tier);
-        self.policy.offered(account, tier);
+        self.policy.offered(now, account, tier);
         if let Some(queue) = self.queues.get_mut(target.at()) {
             queue.came(now, tier);
         }
@@ -258,7 +258,7 @@ impl Engine {
         let (before, account) = (call.tier(), call.account);
         call.tier = u8::try_from(tier).unwrap_or(u8::MAX);
         if before != tier {
-            self.change_tier(before, tier, account);
+            self.change_tier(now, before, tier, account);
         }
         if waits {
             self.advance(now, ix);
@@ -266,9 +266,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn change_tier(&mut self, before: usize, tier: usize, account: AccountIx) {
+    pub(super) fn change_tier(&mut self, now: Instant, before: usize, tier: usize, account: AccountIx) {
         self.policy.undone(account, before);
-        self.policy.offered(account, tier);
+        self.policy.offered(now, account, tier);
         self.tally(None, Some(before), |counts| {
             counts.moved_out += 1;
             counts.waiting -= 1;

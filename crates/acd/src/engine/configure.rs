@@ -24,14 +24,14 @@ impl Engine {
         config.agents.truncate(config.limits.agents_max);
         let waiting = self.lay_down();
         let debts = self.all_debts();
-        self.replace_policy(&config, &debts);
+        self.replace_policy(now, &config, &debts);
         let (queues, agents) = (core::mem::take(&mut config.queues), core::mem::take(&mut config.agents));
         self.config = config;
         let tiers = self.config.tiers.len().max(self.tiers.len());
         self.tiers.resize(tiers, Tier::default());
         self.flows.resize_with(tiers, Default::default);
         self.replace_queues(queues);
-        self.lower_to_last_tier();
+        self.lower_to_last_tier(now);
         self.replace_agents(now, agents);
         self.restore_reserved_lines();
         self.restore_promises(now);
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// A policy whose terms did not change stays as it is; another begins with what is owed.
-    fn replace_policy(&mut self, config: &Config, debts: &[(AccountIx, usize, Debts)]) {
+    fn replace_policy(&mut self, now: Instant, config: &Config, debts: &[(AccountIx, usize, Debts)]) {
         let same = self.config.policy == config.policy
             && self.config.tiers == config.tiers
             && self.config.index == config.index;
@@ -71,7 +71,7 @@ impl Engine {
         }
         let mut policy = config.policy.build(config, self.rng.fork());
         for &(account, tier, debts) in debts.iter().filter(|&&(_, tier, _)| tier < config.tiers.len()) {
-            policy.restore(account, tier, debts);
+            policy.restore(now, account, tier, debts);
         }
         self.policy = policy;
     }
@@ -191,7 +191,7 @@ impl Engine {
     }
 
     /// Calls of tiers that are no more are served as the last.
-    fn lower_to_last_tier(&mut self) {
+    fn lower_to_last_tier(&mut self, now: Instant) {
         let last = self.tier_last();
         let below = |call: &(usize, &Call)| call.1.tier() > last;
         let below: Vec<usize> = self.calls.iter().filter(below).map(|(at, _)| at).collect();
@@ -199,7 +199,7 @@ impl Engine {
             let Some(call) = self.calls.get_mut(at) else { continue };
             let (before, account) = (call.tier(), call.account);
             call.tier = u8::try_from(last).unwrap_or(u8::MAX);
-            self.change_tier(before, last, account);
+            self.change_tier(now, before, last, account);
         }
     }
 

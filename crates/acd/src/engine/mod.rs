@@ -16,9 +16,7 @@ mod wait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use base::{
-    AgentKey, CallKey, CallbackKey, CustomerKey, Duration, Instant, QueueKey, Rng, Seed, SeededMap, Timers,
-};
+use base::{AgentKey, CallKey, CallbackKey, CustomerKey, Instant, QueueKey, Rng, Seed, SeededMap, Timers};
 
 use crate::callback::{CallbackCounts, CallbackKind};
 use crate::config::Config;
@@ -32,10 +30,6 @@ use crate::tables::{Agent, AgentIx, Call, CallIx, CallbackIx, Deadlines, Queue, 
 
 pub use check::Violation;
 pub use views::{AccountView, AgentView, CallbackView};
-
-/// When a reserve has held calls back for so long without a break, and no caller came for whom, it is given up:
-/// nobody waits for ever for a caller who does not come.
-const RESERVE_LOOK: Duration = Duration::from_secs(180);
 
 /// The call distributor of one routing domain.
 ///
@@ -83,8 +77,8 @@ pub struct Engine {
     rings: u64,
     /// A reserve keeps somebody free while calls wait.
     held_back: bool,
-    /// The timer of a reserve is set.
-    reserve_watched: bool,
+    /// The timer of a reserve: nobody waits for ever for a caller who does not come.
+    reserve_until: Option<Instant>,
     /// When a call held back by its index may go.
     held_until: Option<Instant>,
     /// Calls that avoid somebody.
@@ -139,7 +133,7 @@ impl Engine {
             rings: 0,
             held_back: false,
             held_until: None,
-            reserve_watched: false,
+            reserve_until: None,
             avoiders: 0,
             duty_lost: false,
             deserted: Vec::new(),
@@ -207,8 +201,8 @@ impl Engine {
             Timer::Engaged(agent) => self.engaged_timeout(now, agent),
             Timer::NoAgents(queue) => self.no_agents_timeout(now, queue),
             Timer::Reserve => {
-                self.reserve_watched = false;
-                self.policy.held_in_vain();
+                self.reserve_until = None;
+                self.policy.held_in_vain(now);
             }
             Timer::Held => {
                 self.held_until = None;
@@ -272,13 +266,12 @@ impl Engine {
             Some(at) if self.timers.get(Timer::Held) != Some(at) => self.timers.set(Timer::Held, at),
             _ => {}
         }
-        let reserves = self.held_back && !self.policy.reserves().is_empty();
-        if reserves != self.reserve_watched {
-            self.reserve_watched = reserves;
-            if reserves {
-                self.timers.set(Timer::Reserve, now + RESERVE_LOOK);
-            } else {
-                self.timers.cancel(Timer::Reserve);
+        let until = self.policy.vain_at().filter(|_| self.held_back);
+        if until != self.reserve_until {
+            self.reserve_until = until;
+            match until {
+                Some(at) => self.timers.set(Timer::Reserve, at),
+                None => self.timers.cancel(Timer::Reserve),
             }
         }
     }

@@ -9,7 +9,7 @@
 //! well would hide another that is not. So each kind of call is promised its tier's contract for itself, which implies
 //! the contract of the tier as a whole; where all calls are of one kind the two are the same.
 
-use base::Rng;
+use base::{Duration, Instant, Rng};
 
 use super::{Head, Key, Policy, Seat, Verdict, delay_ratio_s, value};
 use crate::config::Contract;
@@ -17,8 +17,18 @@ use crate::decision::{Band, Rank};
 use crate::stats::Debts;
 use crate::tables::AccountIx;
 
-/// How fast the reserve follows a chronic deficit, in agents per call owed above the cap.
-const RESERVE_GAIN: f64 = 0.1;
+/// How fast the reserve grows in a chronic deficit, in agents per call owed above the cap.
+const RESERVE_RISE: f64 = 0.2;
+/// How fast answers reduce it, in agents per call that its tier may lose for each. At a standing deficit rise and fall
+/// are equal where the answer rate is `2 a / (3 - a)` of the target `a`: 97 % of 98.
+const RESERVE_FALL: f64 = 0.1;
+/// A reserve is given up when nobody came for whom for so many times as long as his kind's calls are apart: of calls
+/// that come by chance, one gap in 3,000 is so long.
+const GAPS_IN_VAIN: f64 = 8.0;
+/// But not sooner than this, in seconds.
+const VAIN_LEAST_S: f64 = 180.0;
+/// Over the last so many calls or so their distance is averaged.
+const GAPS_AVERAGED: f64 = 32.0;
 /// Softens the proportional rule for calls that have hardly waited, in seconds.
 const SOFTENING_S: f64 = 0.5;
 
@@ -71,8 +81,35 @@ struct Row {
     target: f64,
     in_time: f64,
     reserve: f64,
-    /// A call came since the reserve was last found to hold somebody back.
-    came: bool,
+    pace: Pace,
+}
+
+/// How far calls are apart.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    last: Instant,
+    gap_s: f64,
+    /// Gaps that the average stands on.
+    gaps: f64,
+}
+
+impl Pace {
+    /// A call came. A pause counts for no more than it takes to give a reserve up: a night is not the pace of a day.
+    fn came(&mut self, now: Instant) {
+        let gap_s = now.since(self.last).as_secs_f64().min(self.vain_s());
+        self.gaps = (self.gaps + 1.0).min(GAPS_AVERAGED);
+        self.gap_s += (gap_s - self.gap_s) / self.gaps;
+        self.last = now;
+    }
+
+    fn vain_s(&self) -> f64 {
+        (GAPS_IN_VAIN * self.gap_s).max(VAIN_LEAST_S)
+    }
+
+    /// Until when another is waited for.
+    fn vain_at(&self) -> Instant {
+        self.last + Duration::from_secs_f64(self.vain_s())
+    }
 }
 
 impl Debt3 {
@@ -152,13 +189,13 @@ impl Row {
 }
 
 impl Policy for Debt3 {
-    fn offered(&mut self, account: AccountIx, tier: usize) {
+    fn offered(&mut self, now: Instant, account: AccountIx, tier: usize) {
         self.change(account, tier, |row, terms| {
-            row.came = true;
+            row.pace.came(now);
             row.floor = (row.floor + terms.floor).min(terms.debt_max);
             let owed = row.target + terms.target;
             if owed > terms.debt_max {
-                row.reserve = (row.reserve + RESERVE_GAIN * (owed - terms.debt_max)).min(terms.reserve_max);
+                row.reserve = (row.reserve + RESERVE_RISE * (owed - terms.debt_max)).min(terms.reserve_max);
             }
             row.target = owed.min(terms.debt_max);
             row.in_time = (row.in_time + terms.in_time).min(terms.debt_max);
@@ -173,7 +210,7 @@ impl Policy for Debt3 {
             if in_time {
                 row.in_time = (row.in_time - 1.0).max(least);
             }
-            row.reserve = (row.reserve - RESERVE_GAIN * (1.0 - terms.target)).max(0.0);
+            row.reserve = (row.reserve - RESERVE_FALL * (1.0 - terms.target)).max(0.0);
         });
     }
 
@@ -200,15 +237,20 @@ impl Policy for Debt3 {
         }
     }
 
-    fn held_in_vain(&mut self) {
+    fn vain_at(&self) -> Option<Instant> {
+        let pace = |&(account, tier, _): &(AccountIx, u8, u32)| self.row(account, usize::from(tier)).pace;
+        self.reserving.iter().map(|entry| pace(entry).vain_at()).min()
+    }
+
+    fn held_in_vain(&mut self, now: Instant) {
         let (rows, tiers) = (&mut self.rows, self.terms.len());
         self.reserving.retain(|&(account, tier, _)| {
             let Some(row) = rows.get_mut(account.at() * tiers + usize::from(tier)) else { return false };
-            let came = core::mem::take(&mut row.came);
-            if !came {
+            let vain = row.pace.vain_at() <= now;
+            if vain {
                 row.reserve = 0.0;
             }
-            came
+            !vain
         });
     }
 
@@ -248,8 +290,9 @@ impl Policy for Debt3 {
         self.terms.get(tier).map(|terms| self.row(account, tier).band(terms, tier, 0.0))
     }
 
-    fn restore(&mut self, account: AccountIx, tier: usize, debts: Debts) {
+    fn restore(&mut self, now: Instant, account: AccountIx, tier: usize, debts: Debts) {
         self.change(account, tier, |row, terms| {
+            row.pace.last = now;
             let (least, cap) = (-terms.credit_max, terms.debt_max);
             row.floor = debts.floor.max(least).min(cap);
             row.target = debts.target.max(least).min(cap);
@@ -284,7 +327,7 @@ mod tests {
     #[test]
     fn offers_owe_and_answers_pay_within_the_caps() {
         let mut policy = hotline();
-        policy.offered(ONLY, 0);
+        policy.offered(Instant::ZERO, ONLY, 0);
         let debts = policy.debts(ONLY, 0).unwrap();
         near(debts.floor, 0.90);
         near(debts.target, 0.98);
@@ -293,14 +336,14 @@ mod tests {
         let debts = policy.debts(ONLY, 0).unwrap();
         near(debts.floor, -0.5);
         near(debts.target, -0.5);
-        // 11 calls of 0.98 on -0.5: 0.28 above the cap of 10, of which the reserve takes a tenth.
-        (0..11).for_each(|_| policy.offered(ONLY, 0));
+        // 11 calls of 0.98 on -0.5: 0.28 above the cap of 10, of which the reserve takes a fifth.
+        (0..11).for_each(|_| policy.offered(Instant::ZERO, ONLY, 0));
         let debts = policy.debts(ONLY, 0).unwrap();
         near(debts.floor, -0.5 + 11.0 * 0.90);
         near(debts.target, 10.0);
-        near(debts.reserve, 0.1 * (-0.5 + 11.0 * 0.98 - 10.0));
+        near(debts.reserve, 0.2 * (-0.5 + 11.0 * 0.98 - 10.0));
         policy.answered(ONLY, 0, true);
-        near(policy.debts(ONLY, 0).unwrap().reserve, 0.028 - 0.1 * 0.02);
+        near(policy.debts(ONLY, 0).unwrap().reserve, 0.056 - 0.1 * 0.02);
         policy.undone(ONLY, 0);
         near(policy.debts(ONLY, 0).unwrap().target, 10.0 - 1.0 - 0.98);
     }
@@ -314,13 +357,13 @@ mod tests {
         assert_eq!(band(&policy, 0, 7.9), Band::Calm);
         assert_eq!(band(&policy, 0, 8.0), Band::Floor);
         assert_eq!(band(&policy, 1, 20.0), Band::Target);
-        policy.offered(ONLY, 3);
+        policy.offered(Instant::ZERO, ONLY, 3);
         assert_eq!(band(&policy, 3, 0.0), Band::Floor);
         policy.answered(ONLY, 3, false);
         assert_eq!(band(&policy, 3, 0.0), Band::Calm);
-        (0..2).for_each(|_| policy.offered(ONLY, 3));
+        (0..2).for_each(|_| policy.offered(Instant::ZERO, ONLY, 3));
         policy.answered(ONLY, 3, false);
-        policy.offered(ONLY, 3);
+        policy.offered(Instant::ZERO, ONLY, 3);
         // 4 x 0.2 - 2 = -1.2 of the floor, 4 x 0.8 - 2 = 1.2 of the target.
         assert_eq!(band(&policy, 3, 0.0), Band::Target);
     }
@@ -332,7 +375,7 @@ mod tests {
             ..Contract::new(0.0, 0.0, base::Duration::from_secs(60))
         };
         let mut policy = Debt3::new(&[contract], Rng::new(base::Seed([1, 1])));
-        policy.offered(ONLY, 0);
+        policy.offered(Instant::ZERO, ONLY, 0);
         let band = |policy: &Debt3, waited_s| policy.row(ONLY, 0).band(&policy.terms[0], 0, waited_s);
         assert_eq!((band(&policy, 14.9), band(&policy, 15.0)), (Band::InTime, Band::Calm));
         policy.answered(ONLY, 0, false);
@@ -342,15 +385,28 @@ mod tests {
     }
 
     #[test]
-    fn reserves_are_listed_while_they_are() {
+    fn reserves_are_listed_until_nobody_comes_for_whom() {
         let mut policy = hotline();
-        (0..100).for_each(|_| policy.offered(ONLY, 1));
+        let call = |number: u64| Instant::from_secs(300 * number);
+        (1..=100).for_each(|number| policy.offered(call(number), ONLY, 1));
         policy.begin();
         assert_eq!(policy.reserves(), [(ONLY, 1, 2)]);
-        policy.held_in_vain();
-        assert_eq!(policy.reserves().len(), 1, "calls came");
-        policy.held_in_vain();
-        assert_eq!(policy.reserves(), []);
+        // Calls were 300 s apart (the first counts as 180): eight times as long is waited for the next.
+        let until = policy.vain_at().unwrap();
+        near(until.since(call(100)).as_secs_f64().round(), 2_397.0);
+        policy.held_in_vain(call(107));
+        assert_eq!(policy.reserves().len(), 1);
+        policy.held_in_vain(until);
+        assert_eq!((policy.reserves(), policy.vain_at()), (&[][..], None));
         near(policy.debts(ONLY, 1).unwrap().reserve, 0.0);
+    }
+
+    #[test]
+    fn a_night_is_not_the_pace_of_a_day() {
+        let mut pace = Pace::default();
+        (1..=100).for_each(|call| pace.came(Instant::from_secs(60 * call)));
+        near(pace.vain_s().round(), 480.0);
+        pace.came(Instant::from_secs(40_000));
+        near(pace.vain_s().round(), 585.0);
     }
 }

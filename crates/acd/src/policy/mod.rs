@@ -10,7 +10,7 @@ mod strict;
 
 use core::cmp::Ordering;
 
-use base::Rng;
+use base::{Instant, Rng};
 
 use crate::config::Config;
 use crate::decision::{Band, Rank};
@@ -149,15 +149,19 @@ pub(crate) enum Verdict {
 /// The rule. It hears what happens to each tier of each account and ranks the heads for one free agent.
 pub(crate) trait Policy: core::fmt::Debug + Send {
     /// A call wants a person.
-    fn offered(&mut self, _account: AccountIx, _tier: usize) {}
+    fn offered(&mut self, _now: Instant, _account: AccountIx, _tier: usize) {}
     /// A call was answered, in time or not.
     fn answered(&mut self, _account: AccountIx, _tier: usize, _in_time: bool) {}
     /// A call left by its own choice: as if it had not been offered.
     fn undone(&mut self, _account: AccountIx, _tier: usize) {}
     /// A new event: the lot that a fractional reserve is drawn by holds for all decisions of one event.
     fn begin(&mut self) {}
-    /// Calls have been held back for a while without a break, and nobody came for whom.
-    fn held_in_vain(&mut self) {}
+    /// When a reserve is to be given up, if nobody comes for whom until then.
+    fn vain_at(&self) -> Option<Instant> {
+        None
+    }
+    /// It is that late, and calls are held back.
+    fn held_in_vain(&mut self, _now: Instant) {}
     /// Tiers of accounts that agents are kept free for now, and how many.
     fn reserves(&self) -> &[(AccountIx, u8, u32)] {
         &[]
@@ -178,7 +182,7 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
         None
     }
     /// Takes over the state of an earlier policy.
-    fn restore(&mut self, _account: AccountIx, _tier: usize, _debts: Debts) {}
+    fn restore(&mut self, _now: Instant, _account: AccountIx, _tier: usize, _debts: Debts) {}
     /// Forgets an account: its number is given to another kind of calls.
     fn forget(&mut self, _account: AccountIx) {}
     /// The band that a call coming now would be in.
