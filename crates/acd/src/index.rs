@@ -10,7 +10,7 @@ use base::{Instant, SkillKey};
 
 use crate::choice::AgentChoice;
 use crate::requirement::Requirement;
-use crate::tables::{AccountIx, AgentIx, CallbackIx, IdleKey, LineIx, Place, ProfileIx, QueueIx};
+use crate::tables::{AccountIx, AgentIx, CallbackIx, IdleKey, LineIx, Place, ProfileIx, Queue, QueueIx};
 
 /// Skills with their levels, sorted by skill.
 pub(crate) type Skills = Vec<(SkillKey, u8)>;
@@ -24,6 +24,8 @@ pub(crate) struct Profile {
     /// Free agents in the order in which they are chosen.
     pub(crate) idle: BTreeSet<(IdleKey, AgentIx)>,
     pub(crate) on_duty: usize,
+    /// Since when nobody of it is on duty.
+    pub(crate) unmanned_since: Option<Instant>,
     pub(crate) logged_in: usize,
     pub(crate) lines: Vec<LineIx>,
 }
@@ -113,6 +115,7 @@ impl Index {
             group,
             idle: BTreeSet::new(),
             on_duty: 0,
+            unmanned_since: Some(Instant::ZERO),
             logged_in: 0,
             lines: Vec::new(),
         });
@@ -391,6 +394,13 @@ impl Index {
             return Some(found.copied().map_or(of_few, |other| other.min(of_few)).1);
         }
         Some(of_few.1)
+    }
+
+    /// Since when nobody is on duty for a queue. Asked of the profiles that serve it rather than kept: an agent of ten
+    /// thousand queues changes one count.
+    pub(crate) fn unmanned_since(&self, queue: &Queue) -> Option<Instant> {
+        let mut serving = queue.profiles.iter().filter_map(|&ix| self.profile_at(ix));
+        serving.try_fold(queue.manned_until, |latest, profile| Some(latest.max(profile.unmanned_since?)))
     }
 
     /// Agents on duty who fit the line.

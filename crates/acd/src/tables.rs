@@ -483,10 +483,8 @@ pub(crate) struct Queue {
     pub(crate) overload: crate::ladder::Overload,
     /// How fast calls of each tier come.
     pub(crate) arriving: Vec<crate::expected::Flow>,
-    /// How many of them have somebody on duty.
-    pub(crate) manned: usize,
-    /// Since when nobody is on duty.
-    pub(crate) empty_since: Option<Instant>,
+    /// Somebody was on duty until then at least, as far as was known at the last reload; since then his profile knows.
+    pub(crate) manned_until: Instant,
     /// Talk and wrap-up: see [`crate::expected`].
     pub(crate) handled: crate::expected::Average,
     /// Wait of the last answered call per tier, and when it was answered.
@@ -505,8 +503,7 @@ impl Queue {
             kinds: BTreeMap::new(),
             overload: crate::ladder::Overload::default(),
             arriving: Vec::new(),
-            manned: 0,
-            empty_since: Some(Instant::ZERO),
+            manned_until: Instant::ZERO,
             handled,
             last_wait: Vec::new(),
         }

@@ -254,11 +254,8 @@ impl Engine {
         let queue = self.calls.get(ix.at()).map_or(QueueIx::new(usize::MAX), |call| self.queue_of(call));
         if !self.is_open(queue) {
             self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
-        } else if let Some(to) = self.overflow_due(now, ix) {
-            self.overflow(now, ix, to, OverflowWhy::Time);
         } else {
-            self.advance(now, ix);
-            self.place(now, ix, Trigger::CallWaits);
+            self.stay_or_overflow(now, ix);
         }
     }
 
@@ -305,7 +302,7 @@ impl Engine {
         }
     }
 
-    /// Keeps count of who is on duty; a queue that loses its last agent starts its clock.
+    /// Keeps count of who is on duty.
     fn count_duty(&mut self, now: Instant, profile: ProfileIx, before: bool, after: bool) {
         if before == after {
             return;
@@ -313,27 +310,10 @@ impl Engine {
         self.duty_lost |= before;
         let Some(row) = self.index.profiles.get_mut(profile.at()) else { return };
         row.on_duty = row.on_duty + usize::from(after) - usize::from(before);
-        let manned = match (after, row.on_duty) {
-            (true, 1) => true,
-            (false, 0) => false,
-            _ => return,
-        };
-        for ix in &row.queues {
-            let Some(queue) = self.queues.get_mut(ix.at()) else { continue };
-            queue.manned = queue.manned + usize::from(manned) - usize::from(!manned);
-            if manned {
-                queue.empty_since = None;
-                if queue.config.overflow.no_agents.is_some() {
-                    self.timers.cancel(Timer::NoAgents(queue.key()));
-                }
-            } else if queue.manned == 0 {
-                queue.empty_since = Some(now);
-                if let Some((after, _)) = &queue.config.overflow.no_agents
-                    && queue.counts.waiting > 0
-                {
-                    self.timers.set(Timer::NoAgents(queue.key()), now + *after);
-                }
-            }
+        let was_manned = row.unmanned_since.is_none();
+        row.unmanned_since = (row.on_duty == 0).then_some(now);
+        if was_manned && row.on_duty == 0 {
+            self.profile_left(now, profile);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Calls: how they come, move on while they wait, and leave. A call is counted when it comes and once when it
 //! leaves, here and nowhere else.
 
-use base::{AgentKey, CallKey, CallbackKey, Instant, QueueKey, TierKey};
+use base::{AgentKey, CallKey, CallbackKey, Instant, TierKey};
 
 use super::Engine;
 use crate::config::OverflowTarget;
 use crate::decision::Trigger;
-use crate::io::{Caller, Class, Output, OverflowWhy, Timer, Withdrawal};
+use crate::io::{Caller, Class, Output, OverflowWhy, Withdrawal};
 use crate::stats::Counts;
 use crate::tables::{
     AccountIx, AgentIx, CALLS_MAX, Call, CallIx, CallState, Exit, Place, Queue, QueueIx, Rare, State, Turn,
@@ -122,7 +122,6 @@ impl Engine {
     /// The call comes to its queue: over the length, to nobody, or into the line.
     fn enter(&mut self, now: Instant, ix: CallIx) {
         let Some(call) = self.calls.get(ix.at()) else { return };
-        let has_own = self.has_own_agent(call);
         let Some(queue) = self.queue_row(call) else { return };
         let rules = &queue.config.overflow;
         if let Some((most, to)) = &rules.length
@@ -131,13 +130,8 @@ impl Engine {
             let to = to.clone();
             return self.overflow(now, ix, to, OverflowWhy::Length);
         }
-        if let (Some((after, to)), Some(since), false) = (&rules.no_agents, queue.empty_since, has_own) {
-            if since + *after <= now {
-                let to = to.clone();
-                return self.overflow(now, ix, to, OverflowWhy::NoAgents);
-            }
-            let timer = Timer::NoAgents(queue.key());
-            self.timers.set(timer, since + *after);
+        if let Some(to) = self.nobody_due(now, call) {
+            return self.overflow(now, ix, to, OverflowWhy::NoAgents);
         }
         let queue = self.queue_of(call);
         self.watch(now, queue);
@@ -147,12 +141,6 @@ impl Engine {
         self.advance(now, ix);
         self.place(now, ix, Trigger::CallWaits);
         self.greet_overloaded(now, ix);
-    }
-
-    /// Whether an agent of the caller's own is there, whoever else is not.
-    fn has_own_agent(&self, call: &Call) -> bool {
-        let own = call.preferred();
-        own.iter().flatten().any(|ix| self.agents.get(ix.at()).is_some_and(|agent| agent.is_on_duty()))
     }
 
     pub(super) fn overflow(&mut self, now: Instant, ix: CallIx, to: OverflowTarget, why: OverflowWhy) {
@@ -210,40 +198,10 @@ impl Engine {
         true
     }
 
-    /// Whether its time in the queue is over, and where it goes then.
-    pub(super) fn overflow_due(&self, now: Instant, ix: CallIx) -> Option<OverflowTarget> {
-        let call = self.calls.get(ix.at())?;
-        let (after, to) = self.queue_row(call)?.config.overflow.time.as_ref()?;
-        (call.entered + *after <= now).then(|| to.clone())
-    }
-
-    pub(super) fn no_agents_timeout(&mut self, now: Instant, key: QueueKey) {
-        let Some(&queue_ix) = self.queue_of.get(&key) else { return };
-        let Some(queue) = self.queues.get(queue_ix.at()) else { return };
-        let (Some((_, to)), Some(_)) = (queue.config.overflow.no_agents.clone(), queue.empty_since) else {
-            return;
-        };
-        let mine = |call: &&Call| {
-            self.queue_of(call) == queue_ix
-                && matches!(call.state, CallState::Waiting { .. })
-                && !self.has_own_agent(call)
-        };
-        let mut calls: Vec<Place> =
-            self.calls.iter().map(|(_, call)| call).filter(mine).map(|call| call.place).collect();
-        calls.sort_unstable();
-        for place in calls {
-            self.overflow(now, place.call(), to.clone(), OverflowWhy::NoAgents);
-        }
-    }
-
     pub(super) fn call_timeout(&mut self, now: Instant, key: CallKey) {
         let Some(&ix) = self.call_of.get(&key) else { return };
         self.set_deadline(ix, None);
-        if let Some(to) = self.overflow_due(now, ix) {
-            return self.overflow(now, ix, to, OverflowWhy::Time);
-        }
-        self.advance(now, ix);
-        self.place(now, ix, Trigger::CallWaits);
+        self.stay_or_overflow(now, ix);
     }
 
     pub(super) fn promote(&mut self, now: Instant, key: CallKey, tier: TierKey, class: Class) {

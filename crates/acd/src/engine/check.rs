@@ -6,6 +6,7 @@ use base::{AgentKey, CallKey, CallbackKey, QueueKey, TierKey};
 
 use super::Engine;
 use super::callbacks::Stage;
+use crate::index::Profile;
 use crate::tables::{Agent, AgentIx, Call, CallIx, CallState, LineIx, Place, State, Turn};
 
 /// Two tables that disagree: a bug of the engine.
@@ -216,14 +217,8 @@ impl Engine {
         if on_duty != count(Agent::is_on_duty) || logged_in != count(Agent::is_logged_in) {
             return Err(Violation::Duty);
         }
-        for queue in &self.queues {
-            let profiles = queue.profiles.iter().filter_map(|&ix| self.index.profile_at(ix));
-            let manned = profiles.filter(|profile| profile.on_duty > 0).count();
-            if manned != queue.manned || (manned == 0) != queue.empty_since.is_some() {
-                return Err(Violation::Duty);
-            }
-        }
-        Ok(())
+        let right = |profile: &Profile| (profile.on_duty == 0) == profile.unmanned_since.is_some();
+        if self.index.profiles.iter().all(right) { Ok(()) } else { Err(Violation::Duty) }
     }
 
     fn check_served(&self) -> Result<(), Violation> {

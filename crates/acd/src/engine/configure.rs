@@ -8,7 +8,7 @@ use super::Engine;
 use crate::config::{AgentConfig, Config, Contract, OverflowTarget, QueueConfig, TIERS_MAX};
 use crate::decision::Trigger;
 use crate::index::Index;
-use crate::io::{OverflowWhy, Timer};
+use crate::io::OverflowWhy;
 use crate::stats::Debts;
 use crate::tables::{
     AccountIx, Agent, AgentIx, Call, CallIx, CallState, Place, ProfileIx, Queue, QueueIx, Tier,
@@ -30,7 +30,7 @@ impl Engine {
         let tiers = self.config.tiers.len().max(self.tiers.len());
         self.tiers.resize(tiers, Tier::default());
         self.flows.resize_with(tiers, Default::default);
-        self.replace_queues(queues);
+        self.replace_queues(now, queues);
         self.lower_to_last_tier(now);
         self.replace_agents(now, agents);
         self.restore_reserved_lines();
@@ -76,10 +76,11 @@ impl Engine {
         self.policy = policy;
     }
 
-    fn replace_queues(&mut self, configs: Vec<QueueConfig>) {
+    fn replace_queues(&mut self, now: Instant, configs: Vec<QueueConfig>) {
         let mut seen: BTreeMap<QueueKey, ()> = BTreeMap::new();
         for queue in &mut self.queues {
             queue.gone = true;
+            queue.manned_until = self.index.unmanned_since(queue).unwrap_or(now);
             queue.profiles.clear();
         }
         for mut config in configs {
@@ -160,7 +161,7 @@ impl Engine {
         ix
     }
 
-    /// Counts everybody anew: free, on duty, logged in; and which queues are manned.
+    /// Counts everybody anew: free, on duty, logged in.
     fn count_profiles(&mut self, now: Instant) {
         for profile in &mut self.index.profiles {
             (profile.on_duty, profile.logged_in) = (0, 0);
@@ -177,16 +178,8 @@ impl Engine {
             }
             self.change(now, ix, |_| {});
         }
-        for queue in &mut self.queues {
-            let index = &self.index;
-            let manned = |ix: &&ProfileIx| index.profile_at(**ix).is_some_and(|profile| profile.on_duty > 0);
-            queue.manned = queue.profiles.iter().filter(manned).count();
-            if queue.manned > 0 {
-                queue.empty_since = None;
-                self.timers.cancel(Timer::NoAgents(queue.key()));
-            } else if queue.empty_since.is_none() {
-                queue.empty_since = Some(now);
-            }
+        for profile in &mut self.index.profiles {
+            profile.unmanned_since = (profile.on_duty == 0).then_some(Instant::ZERO);
         }
     }
 
@@ -206,26 +199,17 @@ impl Engine {
     /// Puts the waiting calls back under the new rules.
     fn take_up(&mut self, now: Instant, calls: Vec<CallIx>) {
         for &ix in &calls {
-            self.set_no_agents_timer(now, ix);
             self.advance(now, ix);
         }
         for ix in calls {
             let Some(call) = self.calls.get(ix.at()) else { continue };
             if !self.is_open(self.queue_of(call)) {
                 self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
-            } else if let Some(to) = self.overflow_due(now, ix) {
-                self.overflow(now, ix, to, OverflowWhy::Time);
+            } else if let Some((to, why)) = self.overflow_due(now, ix) {
+                self.overflow(now, ix, to, why);
             } else {
                 self.place(now, ix, Trigger::CallWaits);
             }
-        }
-    }
-
-    fn set_no_agents_timer(&mut self, now: Instant, ix: CallIx) {
-        let Some(queue) = self.calls.get(ix.at()).and_then(|call| self.queue_row(call)) else { return };
-        if let (Some((after, _)), Some(since)) = (&queue.config.overflow.no_agents, queue.empty_since) {
-            let (timer, at) = (Timer::NoAgents(queue.key()), (since + *after).max(now));
-            self.timers.set(timer, at);
         }
     }
 }

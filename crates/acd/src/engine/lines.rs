@@ -30,6 +30,7 @@ impl Engine {
             self.counters.limited += 1;
             return self.overflow(now, ix, OverflowTarget::Hangup, OverflowWhy::Limit);
         }
+        self.watch_unmanned(now, ix);
         let Some(call) = self.calls.get(ix.at()) else { return };
         let change = self.next_change(now, call);
         self.set_deadline(ix, change);

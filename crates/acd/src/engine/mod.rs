@@ -10,6 +10,7 @@ mod decide;
 mod lines;
 mod overload;
 mod truth;
+mod unmanned;
 mod views;
 mod wait;
 
@@ -20,7 +21,7 @@ use base::{AgentKey, CallKey, CallbackKey, CustomerKey, Instant, QueueKey, Rng, 
 
 use crate::callback::{CallbackCounts, CallbackKind};
 use crate::config::Config;
-use crate::decision::{Decision, Trigger};
+use crate::decision::Decision;
 use crate::expected::{Flow, Patience};
 use crate::index::{Account, Index};
 use crate::io::{Input, Output, Timer};
@@ -245,8 +246,7 @@ impl Engine {
                 _ => continue,
             };
             for call in calls {
-                self.advance(now, call);
-                self.place(now, call, Trigger::CallWaits);
+                self.stay_or_overflow(now, call);
             }
         }
         self.look_again(now);
