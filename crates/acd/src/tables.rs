@@ -342,6 +342,8 @@ pub(crate) struct Agent {
     pub(crate) wish: Wish,
     pub(crate) reachable: bool,
     pub(crate) engaged: bool,
+    /// The overdue promise that is being dialled for him: he is kept free for its customer.
+    pub(crate) held: Option<CallbackIx>,
     /// No longer in the config: logs out when he is done.
     pub(crate) gone: bool,
     /// Since when the shown state holds.
@@ -391,6 +393,7 @@ impl Agent {
             wish: Wish::Ready,
             reachable: false,
             engaged: false,
+            held: None,
             gone: false,
             since: Instant::ZERO,
             free_since: Instant::ZERO,
@@ -417,7 +420,7 @@ impl Agent {
 
     /// Could be rung this moment.
     pub(crate) fn is_free(&self) -> bool {
-        self.state == State::Ready && self.reachable && !self.engaged && !self.gone
+        self.state == State::Ready && self.reachable && !self.engaged && !self.gone && self.held.is_none()
     }
 
     pub(crate) fn is_logged_in(&self) -> bool {

@@ -408,3 +408,113 @@ fn a_dial_out_is_explained() {
         .any(|output| matches!(output, Output::Present { call: CallKey(9), agent: AgentKey(1), .. }));
     assert!(rings);
 }
+
+/// Live callers never stop coming, so that the promise would never find an agent whom nobody waits for.
+#[test]
+fn an_overdue_promise_competes_as_a_caller_of_its_tier_and_its_agent_is_held() {
+    play(
+        promising(2),
+        "0 ready 1
+         0 call 1 ordinary
+         -> present 1 to 1
+         answers 1 1
+         10 promise 1 to 500 silver since=5 due=100
+         -> callback 1 waiting
+         11 call 2 ordinary
+         20 ends 1 1
+         # Not due: live callers go first.
+         -> present 2 to 1
+         answers 1 2
+         21 call 3 gold
+         22 call 4 silver
+         23 call 5 ordinary
+         100 -> overdue 1
+         110 ends 1 2
+         # Gold goes before silver, whoever is due.
+         -> present 3 to 1
+         answers 1 3
+         120 ends 1 3
+         # Of the silver ones the promise is older than the caller.
+         -> dial 1 attempt 1
+         # Nobody else gets the agent while the customer is called.
+         121 call 6 gold
+         state 1 ready
+         130 customer-answers 1 7
+         -> callback 1 reached
+         -> present 7 to 1
+         131 answers 1 7
+         -> callback 1 kept
+         140 ends 1 7
+         -> present 6 to 1",
+    );
+}
+
+#[test]
+fn an_agent_is_held_no_longer_than_his_customer_is_called() {
+    let mut config = promising(2);
+    config.callbacks.retry = s(600);
+    play(
+        config,
+        "0 ready 1
+         0 call 1 ordinary
+         -> present 1 to 1
+         answers 1 1
+         10 promise 1 to 500 silver since=5 due=100
+         -> callback 1 waiting
+         11 call 2 ordinary
+         100 -> overdue 1
+         110 ends 1 1
+         -> dial 1 attempt 1
+         112 customer-fails 1
+         -> callback 1 scheduled 712
+         -> present 2 to 1
+         answers 1 2
+         700 call 3 ordinary
+         712 -> callback 1 waiting
+         720 ends 1 2
+         -> dial 1 attempt 2
+         # The agent leaves: the customer waits as any other.
+         721 not-ready 1 3
+         725 customer-answers 1 8
+         -> callback 1 reached
+         730 ready 1
+         -> present 8 to 1",
+    );
+}
+
+/// Due while agents are free: the agents left to live callers by the rules of callbacks do not hold it up, and the agent
+/// is held although nobody waits.
+#[test]
+fn an_overdue_promise_takes_one_of_the_agents_left_to_live_callers() {
+    let mut config = promising(1);
+    config.callbacks.reserve = 1;
+    play(
+        config,
+        "0 ready 1
+         10 promise 1 to 500 ordinary since=5 due=100
+         -> callback 1 waiting
+         100 -> overdue 1
+         100 -> dial 1 attempt 1
+         105 call 2 gold
+         110 cancel 1
+         -> stop-dial 1
+         -> callback 1 cancelled
+         -> present 2 to 1",
+    );
+}
+
+#[test]
+fn an_overdue_promise_is_not_dialled_in_quiet_hours() {
+    let mut config = promising(1);
+    config.callbacks.wall = WallClock { epoch: UnixMillis(0) };
+    config.callbacks.quiet = Some(Quiet { from_min: 0, until_min: 60 });
+    play(
+        config,
+        "10 promise 1 to 500 silver since=5 due=100
+         -> callback 1 waiting
+         100 -> overdue 1
+         110 call 1 ordinary
+         120 ready 1
+         -> present 1 to 1",
+    );
+}

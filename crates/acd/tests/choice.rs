@@ -80,6 +80,41 @@ fn ring_all_goes_on_while_somebody_is_rung_and_nobody_suffers_for_letting_it_rin
 }
 
 #[test]
+fn ring_all_who_becomes_free_joins_in_until_somebody_picks_up() {
+    let mut config = choosing(5, AgentChoice::RingAll);
+    config.ring_together = 3;
+    play(
+        config,
+        "0 ready 1
+         1 call 7 gold
+         -> present 7 to 1
+         2 ready 2
+         -> present 7 to 2
+         3 promote 7 silver
+         # Who let it ring does not join in again.
+         4 declines 2 7 no-answer
+         5 ready 3
+         -> present 7 to 3
+         6 ready 4
+         -> present 7 to 4
+         # Three ring: enough.
+         7 ready 5
+         state 5 ready
+         8 not-ready 5 1
+         9 picks-up 4 7
+         -> withdraw 7 from 1 answered-elsewhere
+         -> withdraw 7 from 3 answered-elsewhere
+         10 ready 5
+         state 5 ready
+         11 answers 4 7
+         12 call 8 gold
+         -> present 8 to 1
+         -> present 8 to 2
+         -> present 8 to 3",
+    );
+}
+
+#[test]
 fn the_least_occupied_is_chosen_and_not_the_longest_idle() {
     play(
         choosing(2, AgentChoice::LeastOccupied),

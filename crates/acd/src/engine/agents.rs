@@ -85,7 +85,7 @@ impl Engine {
             Some(State::Reserved { call, picked_up: false, .. }) if !reachable => {
                 self.take_back(now, ix, call, Withdrawal::AgentLeft);
             }
-            _ => self.serve(now, ix),
+            _ => self.serve_or_join(now, ix),
         }
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         } else {
             self.timers.cancel(Timer::Engaged(key));
         }
-        self.serve(now, ix);
+        self.serve_or_join(now, ix);
     }
 
     pub(super) fn engaged_timeout(&mut self, now: Instant, key: AgentKey) {
@@ -174,7 +174,7 @@ impl Engine {
     /// Done with the present call, rest or wrap-up: becomes what he wished, and is served if free.
     pub(super) fn settle(&mut self, now: Instant, ix: AgentIx) {
         self.change(now, ix, |agent| agent.fulfil_wish(now));
-        self.serve(now, ix);
+        self.serve_or_join(now, ix);
     }
 
     /// Gives a free agent a call, if one waits.
@@ -249,6 +249,7 @@ impl Engine {
 
     /// A call that was being presented goes back to its place.
     fn return_to_line(&mut self, now: Instant, ix: CallIx) {
+        self.rings_at_nobody_else(ix);
         let Some(call) = self.calls.get_mut(ix.at()) else { return };
         call.state = CallState::Waiting { line: None };
         let queue = self.calls.get(ix.at()).map_or(QueueIx::new(usize::MAX), |call| self.queue_of(call));

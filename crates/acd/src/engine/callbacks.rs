@@ -1,6 +1,7 @@
 //! Promised calls. A promise keeps the place that its caller had. It is dialled only while more agents are free than are
 //! kept for live callers and for the customers being dialled already, and while nobody waits whom those agents could
-//! take: callbacks never go past a live caller and never exceed the free agents.
+//! take: callbacks never go past a live caller and never exceed the free agents. One that is due and was not kept competes
+//! with them for an agent: see [`super::overdue`].
 
 use base::{CallKey, CallbackKey, CustomerKey, Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::config::{CallbackRules, Contract, Quiet};
 use crate::decision::{Decision, Outcome, Trigger};
 use crate::index::Line;
 use crate::io::{Caller, Output, Timer};
-use crate::tables::{AccountIx, CallbackIx, Exit, LineIx};
+use crate::tables::{AccountIx, AgentIx, CallbackIx, Exit, LineIx};
 
 /// An open promise.
 #[derive(Debug)]
@@ -98,8 +99,19 @@ impl Engine {
     fn enlist_promise(&mut self, ix: CallbackIx, line: LineIx) {
         let Some(entry) = self.callbacks.get_mut(ix.at()) else { return };
         entry.stage = Stage::Waiting { line };
+        let (key, due) = (entry.key, entry.due);
         self.may_dial = true;
-        self.index.promise(line, entry.due, ix);
+        self.index.promise(line, due, ix);
+        // Otherwise it is when the timer says so.
+        if self.timers.get(Timer::CallbackDue(key)).is_none() {
+            self.overdue.insert((due, ix));
+        }
+    }
+
+    /// The promise does not wait to be dialled any more.
+    fn delist_promise(&mut self, ix: CallbackIx, line: LineIx, due: Instant) {
+        self.index.unpromise(line, due, ix);
+        self.overdue.remove(&(due, ix));
     }
 
     /// Reports what a promise is at.
@@ -120,13 +132,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn callback_due(&mut self, key: CallbackKey) {
-        if self.callback_of.contains_key(&key) {
-            self.callback_counts.overdue += 1;
-            self.outputs.push_back(Output::CallbackOverdue { callback: key });
-        }
-    }
-
     /// Dials for the free agents, the earliest due first.
     pub(super) fn dial_back(&mut self, now: Instant) {
         if !self.may_dial || self.index.promised.is_empty() || self.index.idle.is_empty() {
@@ -138,7 +143,8 @@ impl Engine {
             return self.timers.set(Timer::Quiet, until);
         }
         while let Some(ix) = self.next_to_dial() {
-            self.dial(now, ix);
+            let agent = self.holds_for(ix);
+            self.dial(now, ix, agent);
         }
     }
 
@@ -154,23 +160,26 @@ impl Engine {
         let (Some(entry), Some(line)) = (self.callbacks.get(ix.at()), self.index.line_at(line_ix)) else {
             return false;
         };
-        let taken = self.kept_from_callbacks(entry).saturating_add(self.dialling_for(line));
+        let taken = self.kept_from_callbacks(ix, entry).saturating_add(self.dialling_for(line));
         self.index.idle_count(line_ix, taken.saturating_add(1)) > taken && !self.somebody_waits_for(line)
     }
 
-    /// Free agents left to live callers: by the rules of callbacks, or the reserve of a higher tier.
-    fn kept_from_callbacks(&self, entry: &Entry) -> u32 {
+    /// Free agents left to live callers: by the rules of callbacks as long as there is time, or the reserve of a higher
+    /// tier.
+    fn kept_from_callbacks(&self, ix: CallbackIx, entry: &Entry) -> u32 {
+        let usual = if self.is_overdue(ix) { 0 } else { self.config.callbacks.reserve };
         let above = self.policy.reserves().iter().filter(|&&(_, tier, _)| tier < entry.promise.tier.0);
-        above.map(|&(_, _, need)| need).max().unwrap_or(0).max(self.config.callbacks.reserve)
+        above.map(|&(_, _, need)| need).max().unwrap_or(0).max(usual)
     }
 
-    /// Customers being dialled who may be answered by one of the free agents of the line.
+    /// Customers being dialled who may be answered by one of the free agents of the line: nobody is held for them.
     fn dialling_for(&self, line: &Line) -> u32 {
         let shares = |stage| {
             let Stage::Dialling { line: other } = stage else { return false };
             self.index.line_at(other).is_some_and(|other| self.index.share_idle(line, other))
         };
-        let dialling = self.dialling.iter().filter_map(|ix| self.callbacks.get(ix.at()));
+        let without_agent = self.dialling.iter().filter(|(_, held)| held.is_none());
+        let dialling = without_agent.filter_map(|(ix, _)| self.callbacks.get(ix.at()));
         u32::try_from(dialling.filter(|entry| shares(entry.stage)).count()).unwrap_or(u32::MAX)
     }
 
@@ -180,15 +189,19 @@ impl Engine {
         busy.into_iter().any(|other| self.index.share_idle(line, other))
     }
 
-    fn dial(&mut self, now: Instant, ix: CallbackIx) {
+    /// Dials, and holds an agent for the customer if one is named.
+    pub(super) fn dial(&mut self, now: Instant, ix: CallbackIx, agent: Option<AgentIx>) {
         let Some(entry) = self.callbacks.get_mut(ix.at()) else { return };
         let Stage::Waiting { line } = entry.stage else { return };
         let (key, due) = (entry.key, entry.due);
         entry.stage = Stage::Dialling { line };
         entry.attempts = entry.attempts.saturating_add(1);
         self.record_dial(now, ix, line);
-        self.index.unpromise(line, due, ix);
-        self.dialling.insert(ix);
+        self.delist_promise(ix, line, due);
+        self.dialling.insert(ix, agent);
+        if let Some(agent) = agent {
+            self.change(now, agent, |agent| agent.held = Some(ix));
+        }
         self.callback_counts.dialled += 1;
         self.callback_counts.dialling += 1;
         self.timers.set(Timer::Callback(key), now + self.config.callbacks.dial_max);
@@ -208,7 +221,7 @@ impl Engine {
             callback: entry.key,
             attempt: entry.attempts,
             dialling: self.dialling_for(line),
-            reserve: self.kept_from_callbacks(entry),
+            reserve: self.kept_from_callbacks(ix, entry),
         };
         let decision = Decision {
             number: 0,
@@ -229,15 +242,18 @@ impl Engine {
     }
 
     /// Ends the dialling, if there is any.
-    fn dials_no_more(&mut self, ix: CallbackIx) {
-        if self.dialling.remove(&ix) {
+    fn dials_no_more(&mut self, now: Instant, ix: CallbackIx) {
+        if let Some(held) = self.dialling.remove(&ix) {
             self.callback_counts.dialling -= 1;
             self.may_dial = true;
+            if let Some(agent) = held {
+                self.release(now, agent);
+            }
         }
         if let Some(entry) = self.callbacks.get(ix.at()) {
             self.timers.cancel(Timer::Callback(entry.key));
             if let Stage::Waiting { line } = entry.stage {
-                self.index.unpromise(line, entry.due, ix);
+                self.delist_promise(ix, line, entry.due);
             }
         }
     }
@@ -252,7 +268,9 @@ impl Engine {
             self.ignore();
             return self.refuse(call);
         };
-        self.dials_no_more(ix);
+        // Whoever is held for him stays held until his call has its place.
+        let held = self.dialling.get_mut(&ix).and_then(Option::take);
+        self.dials_no_more(now, ix);
         let Some(entry) = self.callbacks.get_mut(ix.at()) else { return };
         entry.stage = Stage::Reached { call };
         let Promise { tier, queue, class, senior, managers, since, .. } = *entry.promise;
@@ -264,11 +282,14 @@ impl Engine {
         if !self.admit(now, call, &caller, Some(key)) {
             self.attempt_failed(now, ix);
         }
+        if let Some(agent) = held {
+            self.give_to_held(now, call, agent);
+        }
     }
 
     pub(super) fn dial_failed(&mut self, now: Instant, key: CallbackKey) {
         let found = self.callback_of.get(&key).copied();
-        match found.filter(|ix| self.dialling.contains(ix)) {
+        match found.filter(|ix| self.dialling.contains_key(ix)) {
             Some(ix) => self.attempt_failed(now, ix),
             None => self.ignore(),
         }
@@ -276,10 +297,10 @@ impl Engine {
 
     /// Again later, unless it was the last attempt.
     pub(super) fn attempt_failed(&mut self, now: Instant, ix: CallbackIx) {
-        self.dials_no_more(ix);
+        self.dials_no_more(now, ix);
         let Some(entry) = self.callbacks.get(ix.at()) else { return };
         if entry.attempts >= self.config.callbacks.attempts_max {
-            return self.end_promise(ix, CallbackEnd::NotReached);
+            return self.end_promise(now, ix, CallbackEnd::NotReached);
         }
         self.schedule(now, ix, now + self.config.callbacks.retry);
     }
@@ -288,30 +309,30 @@ impl Engine {
     pub(super) fn promise_served(&mut self, now: Instant, key: CallbackKey, exit: Exit) {
         let Some(&ix) = self.callback_of.get(&key) else { return };
         match exit {
-            Exit::Answered => self.end_promise(ix, CallbackEnd::Kept),
-            Exit::Deflected => self.end_promise(ix, CallbackEnd::Cancelled),
+            Exit::Answered => self.end_promise(now, ix, CallbackEnd::Kept),
+            Exit::Deflected => self.end_promise(now, ix, CallbackEnd::Cancelled),
             Exit::Abandoned | Exit::Overflowed => self.attempt_failed(now, ix),
         }
     }
 
-    pub(super) fn cancel_callback(&mut self, key: CallbackKey) {
+    pub(super) fn cancel_callback(&mut self, now: Instant, key: CallbackKey) {
         match self.callback_of.get(&key).copied() {
-            Some(ix) => self.stop_promise(ix, CallbackEnd::Cancelled),
+            Some(ix) => self.stop_promise(now, ix, CallbackEnd::Cancelled),
             None => self.ignore(),
         }
     }
 
-    fn stop_promise(&mut self, ix: CallbackIx, end: CallbackEnd) {
-        if self.dialling.contains(&ix)
+    fn stop_promise(&mut self, now: Instant, ix: CallbackIx, end: CallbackEnd) {
+        if self.dialling.contains_key(&ix)
             && let Some(entry) = self.callbacks.get(ix.at())
         {
             self.outputs.push_back(Output::StopDial { callback: entry.key });
         }
-        self.end_promise(ix, end);
+        self.end_promise(now, ix, end);
     }
 
-    fn end_promise(&mut self, ix: CallbackIx, end: CallbackEnd) {
-        self.dials_no_more(ix);
+    fn end_promise(&mut self, now: Instant, ix: CallbackIx, end: CallbackEnd) {
+        self.dials_no_more(now, ix);
         let Some(entry) = self.callbacks.remove(ix.at()) else { return };
         self.callback_of.remove(&entry.key);
         self.promised_to.remove(&(entry.promise.customer, entry.promise.kind));
@@ -331,14 +352,14 @@ impl Engine {
 
     /// A customer who was promised a callback calls by himself: the promise is kept by this call, at the place that it
     /// held. Returns that place.
-    pub(super) fn called_again(&mut self, customer: Option<CustomerKey>) -> Option<Instant> {
+    pub(super) fn called_again(&mut self, now: Instant, customer: Option<CustomerKey>) -> Option<Instant> {
         let &ix = self.promised_to.get(&(customer?, CallbackKind::Callback))?;
         let entry = self.callbacks.get(ix.at())?;
         if let Stage::Reached { .. } = entry.stage {
             return None;
         }
         let since = entry.promise.since;
-        self.stop_promise(ix, CallbackEnd::CalledAgain);
+        self.stop_promise(now, ix, CallbackEnd::CalledAgain);
         Some(since)
     }
 
@@ -350,7 +371,7 @@ impl Engine {
             let (account, since, stage) = (entry.account, entry.promise.since, entry.stage);
             let queue = self.accounts.get(account.at()).map(|account| account.queue);
             if !queue.is_some_and(|queue| self.is_open(queue)) {
-                self.stop_promise(ix, CallbackEnd::Cancelled);
+                self.stop_promise(now, ix, CallbackEnd::Cancelled);
                 continue;
             }
             let relaxed = self.steps_taken(now, account, since);
@@ -382,7 +403,7 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 impl CallbackRules {
     /// When the quiet hours end, if it is quiet now.
-    fn quiet_until(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn quiet_until(&self, now: Instant) -> Option<Instant> {
         let Quiet { from_min, until_min } = self.quiet?;
         let local_ms = i64::try_from(self.wall.at(now).0).ok()? + i64::from(self.utc_offset_s) * 1_000;
         let of_day = local_ms.rem_euclid(DAY_MS);

@@ -41,7 +41,7 @@ impl Engine {
         };
         let tier = caller.tier.index().min(self.tier_last());
         self.arrivals += 1;
-        let held = self.called_again(caller.customer);
+        let held = self.called_again(now, caller.customer);
         let since = [caller.since, held].into_iter().flatten().min().unwrap_or(now).min(now);
         let ix = CallIx::new(self.calls.next());
         self.calls.insert(Call {
@@ -212,9 +212,13 @@ impl Engine {
         }
         let tier = tier.index().min(self.tier_last());
         let Some(call) = self.calls.get_mut(ix.at()) else { return };
+        let rings = self.ringing.remove(&(call.tier, call.place));
         call.place = call.place.in_class(class);
         let (before, account) = (call.tier(), call.account);
         call.tier = u8::try_from(tier).unwrap_or(u8::MAX);
+        if rings {
+            self.ringing.insert((call.tier, call.place));
+        }
         if before != tier {
             self.change_tier(now, before, tier, account);
         }
@@ -270,6 +274,7 @@ impl Engine {
 
     /// The agent has the call: the others stop ringing.
     fn won_by(&mut self, now: Instant, ix: CallIx, winner: AgentIx) {
+        self.rings_at_nobody_else(ix);
         let Some(call) = self.calls.get_mut(ix.at()) else { return };
         let first = match &mut call.state {
             CallState::Presented { agent } => core::mem::replace(agent, winner),
@@ -286,7 +291,7 @@ impl Engine {
             self.change(now, agent, |agent| agent.fulfil_wish(now));
         }
         for agent in losers {
-            self.serve(now, agent);
+            self.serve_or_join(now, agent);
         }
     }
 
@@ -333,6 +338,7 @@ impl Engine {
 
     /// Takes the call out of the table and counts it.
     fn leave(&mut self, now: Instant, ix: CallIx, exit: Exit) {
+        self.rings_at_nobody_else(ix);
         self.delist(ix);
         self.set_deadline(ix, None);
         let Some(call) = self.calls.remove(ix.at()) else { return };

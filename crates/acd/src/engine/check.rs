@@ -195,7 +195,7 @@ impl Engine {
                     listed += 1;
                     self.index.line_at(line).is_some_and(|line| line.promised.contains(&(entry.due, ix)))
                 }
-                Stage::Dialling { .. } => timer && self.dialling.contains(&ix),
+                Stage::Dialling { .. } => timer && self.dialling.contains_key(&ix),
                 Stage::Reached { call } => self.call_of.contains_key(&call),
             };
             if !right || self.promised_to.get(&(entry.promise.customer, entry.promise.kind)) != Some(&ix) {
@@ -206,7 +206,11 @@ impl Engine {
         let counts = &self.callback_counts;
         let open = u64::try_from(self.callback_of.len()).unwrap_or(u64::MAX);
         let dialling = u64::try_from(self.dialling.len()).unwrap_or(u64::MAX);
-        let all = lines == listed && counts.conserved() && counts.open == open && counts.dialling == dialling;
+        let all = self.overdue_agrees()
+            && lines == listed
+            && counts.conserved()
+            && counts.open == open
+            && counts.dialling == dialling;
         if all { Ok(()) } else { Err(Violation::Promises) }
     }
 

@@ -191,7 +191,11 @@ impl Engine {
         for at in below {
             let Some(call) = self.calls.get_mut(at) else { continue };
             let (before, account) = (call.tier(), call.account);
+            let rings = self.ringing.remove(&(call.tier, call.place));
             call.tier = u8::try_from(last).unwrap_or(u8::MAX);
+            if rings {
+                self.ringing.insert((call.tier, call.place));
+            }
             self.change_tier(now, before, last, account);
         }
     }

@@ -7,13 +7,12 @@ use base::{Duration, Instant, QueueKey, TierKey};
 
 use super::Engine;
 use crate::choice::AgentChoice;
-use crate::config::RING_TOGETHER_MAX;
 use crate::decision::{AgentSeen, Decision, HeadSeen, OTHERS_MAX, Outcome, Rank, Trigger, WhyNot};
 use crate::index::{Line, StaticKey};
 use crate::io::Output;
 use crate::policy::{Head, Kept, Key, Seat, Verdict};
 use crate::tables::{
-    Agent, AgentIx, Call, CallIx, CallState, IdleKey, LineIx, Place, ProfileIx, State, Turn,
+    Agent, AgentIx, Call, CallIx, CallState, CallbackIx, IdleKey, LineIx, Place, ProfileIx, State, Turn,
 };
 
 /// Free agents of one profile tried in a sweep; they differ only in who avoids them.
@@ -30,7 +29,25 @@ pub(super) struct Seen {
     rank: Rank,
 }
 
+/// Whom a free agent is for.
+pub(super) enum Next {
+    Call(CallIx),
+    /// An overdue promise: its customer is called while the agent is held.
+    Callback(CallbackIx),
+}
+
 impl Seen {
+    pub(super) const fn new(head: Head, key: Key, rank: Rank) -> Seen {
+        Seen { head, key: Some(key), rank }
+    }
+
+    /// Whether it goes before another that may go, too; equals by their order in line.
+    pub(super) fn goes_before(&self, other: &Seen) -> bool {
+        let Some(key) = self.key else { return false };
+        let by_key = other.key.map_or(Ordering::Greater, |others| key.cmp(&others));
+        by_key.then_with(|| other.head.place.cmp(&self.head.place)) == Ordering::Greater
+    }
+
     /// Within a tier a class goes before the next, whatever is owed to their accounts.
     fn before(&self, other: &Seen) -> bool {
         let (Some(key), Some(others)) = (self.key, other.key) else {
@@ -51,7 +68,14 @@ impl Engine {
     pub(super) fn place(&mut self, now: Instant, ix: CallIx, trigger: Trigger) {
         while matches!(self.calls.get(ix.at()).map(|call| call.state), Some(CallState::Waiting { .. })) {
             let Some(agent) = self.best_agent(now, ix) else { return };
-            let Some(chosen) = self.choose_call(now, agent, trigger) else { return };
+            let chosen = match self.choose(now, agent, trigger) {
+                Some(Next::Call(chosen)) => chosen,
+                Some(Next::Callback(promise)) => {
+                    self.dial(now, promise, Some(agent));
+                    continue;
+                }
+                None => return,
+            };
             let agent = if chosen == ix { agent } else { self.best_agent(now, chosen).unwrap_or(agent) };
             self.present(now, chosen, agent, trigger);
             self.ring_others(now, chosen, trigger);
@@ -60,10 +84,14 @@ impl Engine {
 
     /// Gives a free agent the call that the policy chooses. Whether there was one.
     pub(super) fn decide(&mut self, now: Instant, agent: AgentIx, trigger: Trigger) -> bool {
-        let chosen = self.choose_call(now, agent, trigger);
-        if let Some(call) = chosen {
-            self.present(now, call, agent, trigger);
-            self.ring_others(now, call, trigger);
+        let chosen = self.choose(now, agent, trigger);
+        match chosen {
+            Some(Next::Call(call)) => {
+                self.present(now, call, agent, trigger);
+                self.ring_others(now, call, trigger);
+            }
+            Some(Next::Callback(promise)) => self.dial(now, promise, Some(agent)),
+            None => {}
         }
         chosen.is_some()
     }
@@ -100,7 +128,7 @@ impl Engine {
         own.into_iter().flatten().find(free).or_else(|| self.best_of_pool(now, call, line?))
     }
 
-    fn best_of_pool(&self, now: Instant, call: &Call, line: LineIx) -> Option<AgentIx> {
+    pub(super) fn best_of_pool(&self, now: Instant, call: &Call, line: LineIx) -> Option<AgentIx> {
         let line = self.index.line_at(line)?;
         let welcome = |agent: AgentIx| self.avoiders == 0 || !self.avoids(now, call, agent);
         if let Some(agent) = self.by_index(now, call, line, &welcome) {
@@ -150,26 +178,25 @@ impl Engine {
         self.index.on_duty(line) > avoided
     }
 
-    /// The call that a free agent should take. Leaves what was made of each head for the record.
-    fn choose_call(&mut self, now: Instant, agent: AgentIx, trigger: Trigger) -> Option<CallIx> {
+    /// Whom a free agent is for. Leaves what was made of each head for the record.
+    fn choose(&mut self, now: Instant, agent: AgentIx, trigger: Trigger) -> Option<Next> {
         let mut seen = core::mem::take(&mut self.seen);
         seen.clear();
         seen.resize(self.tiers.len(), None);
         let until_s = self.judge_heads(now, agent, &mut seen);
         let mut best: Option<&Seen> = None;
-        for candidate in seen.iter().flatten() {
-            let Some(key) = candidate.key else { continue };
-            let first = best.is_none_or(|best| {
-                let order = best.key.map_or(Ordering::Greater, |other| key.cmp(&other));
-                order.then_with(|| best.head.place.cmp(&candidate.head.place)) == Ordering::Greater
-            });
-            if first {
+        for candidate in seen.iter().flatten().filter(|seen| seen.key.is_some()) {
+            if best.is_none_or(|best| candidate.goes_before(best)) {
                 best = Some(candidate);
             }
         }
+        let promise = self.overdue_for(now, agent, best);
         let call = best.map(|best| best.head.place.call());
         let waits = seen.iter().flatten().next().map(|first| first.head.place.call());
         self.seen = seen;
+        if let Some(promise) = promise {
+            return Some(Next::Callback(promise));
+        }
         match (call, waits) {
             (None, Some(first)) => {
                 self.held_back = true;
@@ -183,7 +210,7 @@ impl Engine {
             }
             _ => self.last_kept = None,
         }
-        call
+        call.map(Next::Call)
     }
 
     /// Judges the first eligible call of each tier of each line: one look per line and tier. Returns when one that is
@@ -193,8 +220,7 @@ impl Engine {
         let (mut until_s, mut seat) = (None::<f64>, None);
         let mut judge = |head: Head| {
             // Only with somebody waiting is it worth looking who must be kept free.
-            let seat =
-                seat.get_or_insert_with(|| Seat { kept: self.kept(agent.profile), ..self.seat(now, ix) });
+            let seat = seat.get_or_insert_with(|| self.seat_kept(now, ix));
             let (verdict, rank) = self.policy.rank(&head, seat);
             let key = match verdict {
                 Verdict::Go(key) => Some(key),
@@ -251,9 +277,15 @@ impl Engine {
         Seat { group, idle_s: now.since(agent.free_since).as_secs_f64(), kept: None }
     }
 
+    /// The same, and whom he is kept free for: asked only when it matters, for it looks at the free agents.
+    pub(super) fn seat_kept(&self, now: Instant, ix: AgentIx) -> Seat {
+        let kept = self.agents.get(ix.at()).and_then(|agent| self.kept(agent.profile));
+        Seat { kept, ..self.seat(now, ix) }
+    }
+
     /// The highest tier for which the agents of a profile are kept free now: so few of those who could serve one of its
     /// accounts are free that they are its reserve.
-    fn kept(&self, profile: ProfileIx) -> Option<Kept> {
+    pub(super) fn kept(&self, profile: ProfileIx) -> Option<Kept> {
         let mut kept: Option<Kept> = None;
         for &(account, tier, need) in self.policy.reserves() {
             let tier = usize::from(tier);
@@ -272,7 +304,7 @@ impl Engine {
         kept
     }
 
-    fn idle_of(&self, line: &Line) -> u32 {
+    pub(super) fn idle_of(&self, line: &Line) -> u32 {
         self.index
             .idle_for(line)
             .map(|(_, profile)| profile.idle.len())
@@ -282,16 +314,19 @@ impl Engine {
     }
 
     /// Reserves the agent for the call: one step, so no call has two agents and no agent two calls.
-    fn present(&mut self, now: Instant, ix: CallIx, agent_ix: AgentIx, trigger: Trigger) {
+    pub(super) fn present(&mut self, now: Instant, ix: CallIx, agent_ix: AgentIx, trigger: Trigger) {
         self.record_presented(now, ix, agent_ix, trigger);
         self.delist(ix);
         self.set_deadline(ix, None);
         let Some(call) = self.calls.get_mut(ix.at()) else { return };
         call.state = CallState::Presented { agent: agent_ix };
+        if self.config.agent_choice == AgentChoice::RingAll && call.turn() == Turn::Pool {
+            self.ringing.insert((call.tier, call.place));
+        }
         self.ring(now, ix, agent_ix);
     }
 
-    fn ring(&mut self, now: Instant, ix: CallIx, agent_ix: AgentIx) {
+    pub(super) fn ring(&mut self, now: Instant, ix: CallIx, agent_ix: AgentIx) {
         let Some(call) = self.calls.get(ix.at()) else { return };
         let (key, ring) = (call.key, self.config.ring);
         if let Some(agent) = self.agents.get(agent_ix.at()).map(|agent| agent.key) {
@@ -306,33 +341,6 @@ impl Engine {
         });
     }
 
-    /// Rings further free agents for a call that one is rung for, but none of a reserve.
-    fn ring_others(&mut self, now: Instant, ix: CallIx, trigger: Trigger) {
-        if self.config.agent_choice != AgentChoice::RingAll {
-            return;
-        }
-        let most = self.config.ring_together.clamp(1, RING_TOGETHER_MAX) - 1;
-        let Some(call) = self.calls.get(ix.at()) else { return };
-        if call.turn() != Turn::Pool {
-            return;
-        }
-        let (account, relaxed, tier) = (call.account, usize::from(call.relaxed), call.tier());
-        let Some(line) = self.line(account, relaxed) else { return };
-        for _ in 0..most {
-            let Some(call) = self.calls.get(ix.at()) else { return };
-            let Some(other) = self.best_of_pool(now, call, line) else { return };
-            let kept = self.agents.get(other.at()).and_then(|agent| self.kept(agent.profile));
-            if kept.is_some_and(|kept| kept.tier < tier) {
-                return;
-            }
-            self.record_presented(now, ix, other, trigger);
-            if let Some(call) = self.calls.get_mut(ix.at()) {
-                call.rare().rung.push(other);
-            }
-            self.ring(now, ix, other);
-        }
-    }
-
     pub(super) fn note(&mut self, mut decision: Decision) {
         self.decided += 1;
         decision.number = self.decided;
@@ -345,7 +353,7 @@ impl Engine {
     }
 
     /// Why this call goes to this agent, before it does.
-    fn record_presented(&mut self, now: Instant, ix: CallIx, agent: AgentIx, trigger: Trigger) {
+    pub(super) fn record_presented(&mut self, now: Instant, ix: CallIx, agent: AgentIx, trigger: Trigger) {
         let Some(call) = self.calls.get(ix.at()) else { return };
         let Some(who) = self.agents.get(agent.at()).map(|agent| agent.key) else { return };
         let (idle, others) = match call.state {

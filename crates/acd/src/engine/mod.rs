@@ -8,7 +8,9 @@ mod check;
 mod configure;
 mod decide;
 mod lines;
+mod overdue;
 mod overload;
+mod ring_all;
 mod truth;
 mod unmanned;
 mod views;
@@ -27,7 +29,7 @@ use crate::index::{Account, Index};
 use crate::io::{Input, Output, Timer};
 use crate::policy::Policy;
 use crate::stats::Counters;
-use crate::tables::{Agent, AgentIx, Call, CallIx, CallbackIx, Deadlines, Queue, QueueIx, Slab, Tier};
+use crate::tables::{Agent, AgentIx, Call, CallIx, CallbackIx, Deadlines, Place, Queue, QueueIx, Slab, Tier};
 
 pub use check::Violation;
 pub use views::{AccountView, AgentView, CallbackView};
@@ -57,7 +59,12 @@ pub struct Engine {
     callback_of: BTreeMap<CallbackKey, CallbackIx>,
     /// One promise of a kind to a customer.
     promised_to: BTreeMap<(CustomerKey, CallbackKind), CallbackIx>,
-    dialling: BTreeSet<CallbackIx>,
+    /// Promises being dialled; an overdue one with the agent who is held for it.
+    dialling: BTreeMap<CallbackIx, Option<AgentIx>>,
+    /// Promises that are due, may be kept now and are not being dialled, the earliest due first.
+    overdue: BTreeSet<(Instant, CallbackIx)>,
+    /// Agents who were held for a customer and are no more.
+    released: Vec<AgentIx>,
     callback_counts: CallbackCounts,
     /// Something happened by which a promise may be kept now: an agent became free, a caller left, a dial-out ended.
     may_dial: bool,
@@ -82,6 +89,8 @@ pub struct Engine {
     reserve_until: Option<Instant>,
     /// When a call held back by its index may go.
     held_until: Option<Instant>,
+    /// Choice `ring-all`: calls that ring and that nobody has picked up, by tier and place.
+    ringing: BTreeSet<(u8, Place)>,
     /// Calls that avoid somebody.
     avoiders: usize,
     /// Somebody went off duty: an avoided agent may now be the only one.
@@ -118,7 +127,9 @@ impl Engine {
             callbacks: Slab::default(),
             callback_of: BTreeMap::new(),
             promised_to: BTreeMap::new(),
-            dialling: BTreeSet::new(),
+            dialling: BTreeMap::new(),
+            overdue: BTreeSet::new(),
+            released: Vec::new(),
             callback_counts: CallbackCounts::default(),
             may_dial: false,
             tiers: Vec::new(),
@@ -135,6 +146,7 @@ impl Engine {
             held_back: false,
             held_until: None,
             reserve_until: None,
+            ringing: BTreeSet::new(),
             avoiders: 0,
             duty_lost: false,
             deserted: Vec::new(),
@@ -174,7 +186,7 @@ impl Engine {
             Input::Promise { callback, promise } => self.promise(now, callback, promise),
             Input::DialAnswered { callback, call } => self.dial_answered(now, callback, call),
             Input::DialFailed { callback } => self.dial_failed(now, callback),
-            Input::CancelCallback { callback } => self.cancel_callback(callback),
+            Input::CancelCallback { callback } => self.cancel_callback(now, callback),
             Input::Truth(truth) => self.learn(now, &truth),
             Input::Configure(config) => self.configure(now, *config),
         }
@@ -212,7 +224,7 @@ impl Engine {
             Timer::Audit => self.ask_truth(now),
             Timer::Ladder(queue) => self.ladder_timeout(now, queue),
             Timer::Callback(callback) => self.callback_timeout(now, callback),
-            Timer::CallbackDue(callback) => self.callback_due(callback),
+            Timer::CallbackDue(callback) => self.callback_due(now, callback),
             // Whoever may be dialled is, after every event.
             Timer::Quiet | Timer::Agent(_) | Timer::Call(_) => {}
         }
@@ -248,6 +260,9 @@ impl Engine {
             for call in calls {
                 self.stay_or_overflow(now, call);
             }
+        }
+        while let Some(agent) = self.released.pop() {
+            self.serve_or_join(now, agent);
         }
         self.look_again(now);
         self.dial_back(now);

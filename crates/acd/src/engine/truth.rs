@@ -20,7 +20,7 @@ impl Engine {
         for (key, ix) in agents {
             self.learn_about(now, key, ix, truth);
         }
-        for ix in self.dialling.iter().copied().collect::<Vec<_>>() {
+        for ix in self.dialling.keys().copied().collect::<Vec<_>>() {
             let key = self.callbacks.get(ix.at()).map(|entry| entry.key);
             if let Some(key) = key.filter(|key| !truth.dialling.contains(key)) {
                 self.repaired(Repair::NotDialling(key));
