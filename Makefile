@@ -29,6 +29,7 @@ test:
 	@$(MAKE) --no-print-directory prompts
 	cargo build --locked -p usher -p usher-load
 	cargo test --workspace --locked
+	@$(MAKE) --no-print-directory bench-count
 
 soak:
 	cargo run --release --locked -p sim -- --seconds $(SOAK)
@@ -70,6 +71,7 @@ soak-load:
 	@cargo build --release --locked -p usher -p usher-load
 	@$(MAKE) --no-print-directory prompts
 	@scripts/soak-load.sh $(SECONDS)
+
 # Instructions of the hot paths against benches/count.baseline: fails above 5 %.
 bench-count:
 	cargo run --quiet --locked --profile count -p scenes --bin count -- benches/count.baseline

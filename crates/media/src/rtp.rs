@@ -7,6 +7,9 @@ use core::ops::Range;
 /// Bytes of a header without CSRCs and extension: the only kind that we send.
 pub const HEADER_BYTES: usize = 12;
 
+/// The first byte of a header of version 2 with nothing more: no padding, extension or CSRCs.
+pub const PLAIN_FLAGS: u8 = 0x80;
+
 /// The fields of the fixed header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
@@ -53,20 +56,27 @@ pub fn parse(packet: &[u8]) -> Result<Packet, Malformed> {
 #[inline]
 pub fn header(packet: &[u8]) -> Result<(Header, usize), Malformed> {
     let (&fixed, _) = packet.split_first_chunk::<HEADER_BYTES>().ok_or(Malformed)?;
-    let [flags, marker_and_type, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = fixed;
+    let [flags, ..] = fixed;
     if flags >> 6 != 2 {
         return Err(Malformed);
     }
-    let header = Header {
+    let header = read_fixed(&fixed);
+    // Nearly every packet has neither CSRCs nor an extension.
+    let bytes = if flags & 0x1F == 0 { HEADER_BYTES } else { long_header(flags, packet).ok_or(Malformed)? };
+    if bytes <= packet.len() { Ok((header, bytes)) } else { Err(Malformed) }
+}
+
+/// The fields of a fixed header, whatever its flags say.
+#[inline]
+pub(crate) const fn read_fixed(bytes: &[u8; HEADER_BYTES]) -> Header {
+    let [_, marker_and_type, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *bytes;
+    Header {
         marker: marker_and_type & 0x80 != 0,
         payload_type: marker_and_type & 0x7F,
         sequence: u16::from_be_bytes([s0, s1]),
         timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
         ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-    };
-    // Nearly every packet has neither CSRCs nor an extension.
-    let bytes = if flags & 0x1F == 0 { HEADER_BYTES } else { long_header(flags, packet).ok_or(Malformed)? };
-    if bytes <= packet.len() { Ok((header, bytes)) } else { Err(Malformed) }
+    }
 }
 
 /// Bytes of a header with CSRCs or an extension.
@@ -93,7 +103,7 @@ pub const fn write(header: &Header) -> [u8; HEADER_BYTES] {
     let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
     let [c0, c1, c2, c3] = header.ssrc.to_be_bytes();
     let marker = if header.marker { 0x80 } else { 0 };
-    [0x80, marker | (header.payload_type & 0x7F), s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]
+    [PLAIN_FLAGS, marker | (header.payload_type & 0x7F), s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Thread {
         let mut now = self.now();
         let next = self.next_tick();
         if self.busy && next > now {
-            self.sockets.io().rest(next - now);
+            self.sockets.io().rest(self.epoch + Duration::from_nanos(next.as_nanos()));
             now = self.now();
         }
         if self.busy {

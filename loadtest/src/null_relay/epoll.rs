@@ -24,7 +24,7 @@ pub(super) fn run(relay: &NullRelay, stop: &AtomicBool) -> io::Result<()> {
             pass(relay, usize::try_from(leg).unwrap_or(0), &mut inward, &mut outward);
         }
         if !relay.tick.is_zero() && !ready.is_empty() {
-            std::thread::sleep(relay.tick.saturating_sub(began.elapsed()));
+            std::thread::sleep(relay.next_tick(began).saturating_duration_since(Instant::now()));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ mod uring;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use worker::net::{Socket, SocketOptions};
 
@@ -44,6 +44,7 @@ impl Moved {
 pub struct NullRelay {
     sockets: Vec<Socket>,
     tick: Duration,
+    epoch: Instant,
     moved: Arc<Moved>,
 }
 
@@ -56,7 +57,7 @@ impl NullRelay {
             socket.connect(rig.generator(leg))?;
             sockets.push(socket);
         }
-        Ok(NullRelay { sockets, tick, moved: Arc::default() })
+        Ok(NullRelay { sockets, tick, epoch: Instant::now(), moved: Arc::default() })
     }
 
     /// Its counters, for another thread.
@@ -70,6 +71,13 @@ impl NullRelay {
             Calls::Epoll => epoll::run(self, stop),
             Calls::Uring => uring::run(self, stop),
         }
+    }
+
+    /// When the tick of a round that began at `began` ends. Ticks lie on a grid, as the switch's do.
+    fn next_tick(&self, began: Instant) -> Instant {
+        let tick = self.tick.as_nanos().max(1);
+        let ticks = (began - self.epoch).as_nanos() / tick + 1;
+        self.epoch + Duration::from_nanos(u64::try_from(ticks * tick).unwrap_or(u64::MAX))
     }
 
     /// The leg that is bridged to `leg`.

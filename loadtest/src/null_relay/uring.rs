@@ -1,5 +1,5 @@
 //! `io_uring`: a multishot receive per socket, each datagram sent on from the buffer that it came in, one
-//! system call per tick.
+//! system call per tick to send and one to sleep and receive.
 
 #![expect(unsafe_code, reason = "requests to io_uring; each block says why it is sound")]
 
@@ -56,9 +56,13 @@ fn relay_all(
     let mut arrived = Vec::new();
     let mut began = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        let rest = relay.tick.saturating_sub(began.elapsed());
-        if !rest.is_zero() && !arrived.is_empty() {
-            wait(ring, RESULTS - 1, rest)?;
+        if !relay.tick.is_zero() && !arrived.is_empty() {
+            // Sent first: a sleep in the same call would begin after the sending and make the tick longer.
+            ring.submit()?;
+            let rest = relay.next_tick(began).saturating_duration_since(Instant::now());
+            if !rest.is_zero() {
+                wait(ring, RESULTS - 1, rest)?;
+            }
         }
         if ring.completion().is_empty() {
             wait(ring, 1, Duration::from_millis(100))?;

@@ -1,5 +1,6 @@
 //! Counts the instructions of the hot paths under `valgrind --tool=callgrind` and compares them with a
-//! committed baseline. A count is the same on a busy machine, so that a build may fail by it.
+//! committed baseline. A count is the same on a busy machine, so that a build may fail by it: if compiler and
+//! kind of processor are the baseline's.
 //!
 //! ```text
 //! count [--bless] BASELINE   all scenes; fails if one takes over 5 % more than in BASELINE
@@ -145,11 +146,16 @@ fn compare(path: &str, bless: bool) -> ExitCode {
             line.split_once(' ').and_then(|(name, count)| Some((name, count.trim().parse().ok()?)))
         })
         .collect();
-    let compiler = compiler();
+    let here = maker();
+    let maker = format!("# made by: {here}");
     let mut blessed = format!(
         "# Instructions per run (callgrind). Made by `make bench-count-bless`; compared by `make bench-count`.\n\
-         # compiler: {compiler}\n"
+         {maker}\n"
     );
+    let is_same = text.lines().any(|line| line == maker);
+    if !is_same && !bless {
+        println!("{path} is of another compiler or processor than here ({here}): shown, but not judged");
+    }
     let mut worse = Vec::new();
     for scene in SCENES {
         let now = count(scene);
@@ -169,13 +175,7 @@ fn compare(path: &str, bless: bool) -> ExitCode {
         std::fs::write(path, blessed).expect("the baseline can be written");
         return ExitCode::SUCCESS;
     }
-    if worse.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    if !text.contains(&format!("# compiler: {compiler}\n")) {
-        println!(
-            "more than {WORSE_MAX} % worse: {worse:?}; but the baseline is another compiler's: not judged"
-        );
+    if worse.is_empty() || !is_same {
         return ExitCode::SUCCESS;
     }
     println!(
@@ -184,8 +184,14 @@ fn compare(path: &str, bless: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Another compiler makes other instructions.
-fn compiler() -> String {
+/// Another compiler makes other instructions; and `memchr` chooses by the processor whether it searches 32
+/// bytes at a time or 16, which is the only such choice in the scenes that is not made for it.
+fn maker() -> String {
     let output = Command::new("rustc").arg("--version").output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    let compiler = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    #[cfg(target_arch = "x86_64")]
+    let wide = if std::is_x86_feature_detected!("avx2") { "with AVX2" } else { "without AVX2" };
+    #[cfg(not(target_arch = "x86_64"))]
+    let wide = "";
+    format!("{}, {} {wide}", compiler.unwrap_or_default(), std::env::consts::ARCH)
 }

@@ -131,7 +131,7 @@ impl Codec {
 
     /// Timestamp units of 20 ms.
     pub const fn frame_units(self) -> u32 {
-        self.info().clock_hz / 1_000 * FRAME_MS
+        self.info().clock_hz / (1_000 / FRAME_MS)
     }
 
     /// Timestamp units of a payload.

@@ -19,6 +19,7 @@ impl Relay {
             return self.add(now, key);
         }
         let Some(slot) = self.slot(key) else { return self.ignored() };
+        self.unsettle(slot);
         match command {
             Command::AddLeg { .. } => {}
             Command::SetRemote { negotiated, learn_from, timeout, .. } => {
@@ -31,7 +32,10 @@ impl Relay {
                 }
             }
             Command::Bridge { b, .. } => match self.slot(b) {
-                Some(other) if other != slot => self.bridge(now, slot, other),
+                Some(other) if other != slot => {
+                    self.unsettle(other);
+                    self.bridge(now, slot, other);
+                }
                 _ => self.ignored(),
             },
             Command::Unbridge { .. } => self.unbridge(slot),

@@ -50,6 +50,8 @@ pub(super) struct Incoming {
     clock_hz: u32,
     /// 16 times the jitter, as in RFC 3550 A.8.
     jitter_16: u32,
+    /// The largest it was.
+    jitter_16_max: u32,
     last: Instant,
     /// Expected and received at the last report.
     reported: (u32, u32),
@@ -81,6 +83,7 @@ impl Incoming {
             transit: arrival(now, clock_hz).wrapping_sub(header.timestamp),
             clock_hz,
             jitter_16: 0,
+            jitter_16_max: 0,
             last: now,
             reported: (0, 0),
             sender_report: None,
@@ -90,6 +93,11 @@ impl Incoming {
     /// Who speaks.
     pub(super) const fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// Whether it is the stream of that name, and its voice has that clock.
+    pub(super) const fn is(&self, ssrc: u32, clock_hz: u32) -> bool {
+        self.ssrc == ssrc && self.clock_hz == clock_hz
     }
 
     /// When the last packet came.
@@ -110,7 +118,7 @@ impl Incoming {
         match verdict {
             Verdict::Stale => return verdict,
             Verdict::Restart => {
-                heard.lost = heard.lost.saturating_add(u64::from(self.lost().unsigned_abs()));
+                self.ended(heard);
                 *self = Incoming {
                     sender_report: self.sender_report,
                     ..Incoming::new(now, header, clock_hz.unwrap_or(self.clock_hz))
@@ -119,16 +127,49 @@ impl Incoming {
             }
             Verdict::Next | Verdict::Ahead | Verdict::Late => {}
         }
-        if now - self.last > GAP {
+        self.arrived(now, heard);
+        if let Some(clock_hz) = clock_hz {
+            if clock_hz != self.clock_hz {
+                heard.jitter_us_max = heard.jitter_us_max.max(self.jitter_us_max());
+                self.clock_hz = clock_hz;
+                self.transit = arrival(now, clock_hz).wrapping_sub(header.timestamp);
+                (self.jitter_16, self.jitter_16_max) = (0, 0);
+            }
+            self.time(now, header.timestamp);
+        }
+        verdict
+    }
+
+    /// Notes a voice packet if it is the very next one, of the clock that the stream has, and says whether it
+    /// was: as [`Incoming::packet`] would, which must look at all others.
+    #[inline]
+    pub(super) fn next(&mut self, now: Instant, sequence: u16, timestamp: u32, heard: &mut Heard) -> bool {
+        if sequence != self.highest.wrapping_add(1) {
+            return false;
+        }
+        if sequence == 0 {
+            self.cycles = self.cycles.wrapping_add(1 << 16);
+        }
+        self.highest = sequence;
+        self.seen = (self.seen << 1) | 1;
+        self.jump = None;
+        self.arrived(now, heard);
+        self.time(now, timestamp);
+        true
+    }
+
+    fn arrived(&mut self, now: Instant, heard: &mut Heard) {
+        if now > self.last + GAP {
             heard.gaps = heard.gaps.saturating_add(1);
         }
         self.last = now;
         self.received = self.received.wrapping_add(1);
-        if let Some(clock_hz) = clock_hz {
-            self.time(now, header.timestamp, clock_hz);
-            heard.jitter_us_max = heard.jitter_us_max.max(self.jitter_us());
-        }
-        verdict
+    }
+
+    /// Notes what of the stream outlives it.
+    pub(super) fn ended(&self, heard: &mut Heard) {
+        heard.lost = heard.lost.saturating_add(u64::from(self.lost().unsigned_abs()));
+        heard.jitter_us_max = heard.jitter_us_max.max(self.jitter_us_max());
     }
 
     /// Where the stream is, for who carries it on. The timestamp is not known here, nor asked: it counts
@@ -198,19 +239,16 @@ impl Incoming {
         Verdict::Stale
     }
 
-    fn time(&mut self, now: Instant, timestamp: u32, clock_hz: u32) {
-        let transit = arrival(now, clock_hz).wrapping_sub(timestamp);
-        if clock_hz != self.clock_hz {
-            self.transit = transit;
-            self.jitter_16 = 0;
-            self.clock_hz = clock_hz;
-        }
+    #[inline]
+    fn time(&mut self, now: Instant, timestamp: u32) {
+        let transit = arrival(now, self.clock_hz).wrapping_sub(timestamp);
         let moved = transit.wrapping_sub(core::mem::replace(&mut self.transit, transit));
         let distance = moved.min(moved.wrapping_neg());
-        if distance < clock_hz.saturating_mul(JUMP_SECONDS) {
+        if distance < self.clock_hz.saturating_mul(JUMP_SECONDS) {
             // J += (|D| - J) / 16, in sixteenths with rounding.
             let decay = self.jitter_16.saturating_add(8) >> 4;
             self.jitter_16 = self.jitter_16.saturating_add(distance).saturating_sub(decay);
+            self.jitter_16_max = self.jitter_16_max.max(self.jitter_16);
         }
     }
 
@@ -221,7 +259,16 @@ impl Incoming {
 
     /// The same in microseconds.
     pub(super) fn jitter_us(&self) -> u32 {
-        let us = u64::from(self.jitter()) * 1_000_000 / u64::from(self.clock_hz.max(1));
+        self.units_to_us(self.jitter())
+    }
+
+    /// The largest it was, in microseconds.
+    pub(super) fn jitter_us_max(&self) -> u32 {
+        self.units_to_us(self.jitter_16_max >> 4)
+    }
+
+    fn units_to_us(&self, units: u32) -> u32 {
+        let us = u64::from(units) * 1_000_000 / u64::from(self.clock_hz.max(1));
         u32::try_from(us).unwrap_or(u32::MAX)
     }
 

@@ -8,6 +8,7 @@ use base::{Instant, LegKey, Rng};
 use super::incoming::{Heard, Incoming};
 use super::offload::Handover;
 use super::outgoing::{Feed, Outgoing};
+use super::plain::Plain;
 use super::player::Player;
 use super::recorder::Recorder;
 use super::secure::Secure;
@@ -91,6 +92,8 @@ impl Agreed {
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) key: LegKey,
+    /// The short way of the peer's packets, while nothing special is asked of them.
+    pub(super) plain: Option<Plain>,
     /// `None` before the first `SetRemote`.
     pub(super) agreed: Option<Agreed>,
     /// SRTP, if agreed on.
@@ -161,6 +164,7 @@ impl Leg {
         let [s0, s1, t0, t1, t2, t3, ..] = numbers;
         Leg {
             key,
+            plain: None,
             agreed: None,
             secure: None,
             peer: None,
@@ -246,6 +250,8 @@ impl Leg {
         let translated =
             self.translation.as_ref().map(|translation| translation.counted()).unwrap_or_default();
         let lost = incoming.map_or(0, |incoming| u64::from(incoming.lost().unsigned_abs()));
+        let jitter_us_max =
+            counted.heard.jitter_us_max.max(incoming.map_or(0, |incoming| incoming.jitter_us_max()));
         LegStats {
             packets_in: counted.packets_in,
             octets_in: counted.octets_in,
@@ -255,7 +261,7 @@ impl Leg {
             late: counted.heard.late,
             duplicate: counted.heard.duplicate,
             jitter_ms: incoming.map_or(0.0, |incoming| incoming.jitter_us() as f32 / 1_000.0),
-            jitter_ms_max: counted.heard.jitter_us_max as f32 / 1_000.0,
+            jitter_ms_max: jitter_us_max as f32 / 1_000.0,
             round_trip_ms: counted.round_trip_ms,
             peer_loss: counted.peer_loss,
             strangers: counted.strangers,

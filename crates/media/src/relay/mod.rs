@@ -14,6 +14,7 @@ mod mix;
 mod mouth;
 mod offload;
 mod outgoing;
+mod plain;
 mod player;
 mod receive;
 mod recorder;
@@ -109,6 +110,8 @@ pub struct Relay {
     free: Vec<u32>,
     by_key: SeededMap<LegKey, Slot>,
     wheel: Wheel,
+    /// Legs that have just sent the last of something: empty between two ticks.
+    ended: Vec<u32>,
     /// Legs that hear each other.
     mixes: Vec<Option<Mix>>,
     by_mix: SeededMap<MixKey, u32>,
@@ -146,6 +149,7 @@ impl Relay {
             places: Vec::new(),
             free: Vec::new(),
             wheel: Wheel::new(),
+            ended: Vec::new(),
             mixes: Vec::new(),
             keys_open: Vec::new(),
             recording: Vec::new(),

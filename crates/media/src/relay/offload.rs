@@ -13,11 +13,9 @@ use base::Instant;
 
 use super::command::{Command, Event};
 use super::leg::{Leg, Payload};
-use super::outgoing::{Feed, Shifts};
+use super::outgoing::Shifts;
 use super::stats::Counters;
 use super::{Relay, Sink, Slot};
-use crate::Codec;
-use crate::codec::{Conversion, conversion};
 
 /// How long a bridge must have been undisturbed before it goes.
 const STEADY: Duration = Duration::from_millis(500);
@@ -130,8 +128,6 @@ pub(super) struct Handover {
     after: Instant,
     /// Times it came back soon.
     tries: u32,
-    /// The payload type of the peer's last voice packet, if the kernel would carry such a one.
-    plain: Option<u8>,
     carrying: Option<Carrying>,
     /// [`Event::Stats`] is to follow the next counts.
     wants_stats: bool,
@@ -151,7 +147,7 @@ struct Carrying {
 
 impl Handover {
     pub(super) const fn new(now: Instant) -> Self {
-        Handover { after: now, tries: 0, plain: None, carrying: None, wants_stats: false }
+        Handover { after: now, tries: 0, carrying: None, wants_stats: false }
     }
 
     /// Something changed: let it settle.
@@ -163,12 +159,6 @@ impl Handover {
     pub(super) fn resignalled(&mut self, now: Instant) {
         self.tries = 0;
         self.after = now + STEADY;
-    }
-
-    /// Notes what kind of voice the peer sends.
-    #[inline]
-    pub(super) const fn voice(&mut self, payload_type: u8, is_plain: bool) {
-        self.plain = if is_plain { Some(payload_type) } else { None };
     }
 
     pub(super) const fn is_carried(&self) -> bool {
@@ -343,6 +333,7 @@ impl Relay {
         let Some(flows) = flows else { return };
         for flow in flows {
             if let Some(leg) = self.leg_mut(flow.speaker) {
+                leg.plain = None;
                 leg.handover.carrying = Some(Carrying {
                     since: now,
                     counted: Carried { position: flow.position, ..Carried::default() },
@@ -417,50 +408,33 @@ impl Leg {
         }
         Some(news)
     }
-
-    /// Where voice goes and what it is called there, if the kernel may send it.
-    fn listens(&self, codec: Codec) -> Option<(SocketAddr, u8)> {
-        let agreed = self.agreed.as_ref()?;
-        // `Position` counts jitter in units of 8 kHz.
-        let is_same = conversion(codec, agreed.codec) == Conversion::Same
-            && codec.info().clock_hz == crate::dtmf::CLOCK_HZ;
-        is_same.then_some((agreed.voice_to()?, agreed.payload_type))
-    }
 }
 
 /// One direction of a bridge as the kernel can carry it on from here; `None` if it must stay.
 fn flow(now: Instant, speaker: (Slot, &Leg), listener: (Slot, &Leg)) -> Option<Flow> {
     let ((speaker, from), (listener, to)) = (speaker, listener);
-    let handover = &from.handover;
-    let is_idle = !from.is_busy() && from.recorder.is_none() && !from.keys_in.is_open();
-    let is_plain = from.secure.is_none() && to.secure.is_none();
-    if handover.is_carried() || now < handover.after || !is_idle || !is_plain {
+    if now < from.handover.after || from.keys_in.is_open() {
         return None;
     }
-    let agreed = from.agreed.as_ref().filter(|agreed| agreed.receives)?;
-    let (address, ssrc_in) = agreed.source.locked()?;
-    let incoming = from.incoming.as_ref().filter(|incoming| incoming.ssrc() == ssrc_in)?;
-    if now - incoming.last() > FLOWING {
+    // Only what goes the short way here is simple enough for below.
+    let plain = from.plain.filter(|plain| plain.listener == listener.index)?;
+    let incoming = from.incoming.as_ref().filter(|incoming| now - incoming.last() <= FLOWING)?;
+    // `Position` counts jitter in units of 8 kHz.
+    let is_same = plain.table.is_none() && plain.codec.info().clock_hz == crate::dtmf::CLOCK_HZ;
+    if !is_same || plain.from.is_ipv4() != plain.to.is_ipv4() {
         return None;
     }
-    let payload_type_in = handover.plain?;
-    let Payload::Voice(codec) = *agreed.payloads.get(usize::from(payload_type_in))? else { return None };
-    let (to_address, payload_type_out) = to.listens(codec)?;
-    if address.is_ipv4() != to_address.is_ipv4() {
-        return None;
-    }
-    let feed = Feed::Peer { leg: speaker.index, generation: speaker.generation, epoch: from.epoch };
-    let shifts = to.outgoing.shifts_of(feed)?;
+    let shifts = to.outgoing.shifts_of(plain.feed)?;
     Some(Flow {
         speaker,
-        from: address,
-        ssrc_in,
-        payload_type_in,
+        from: plain.from,
+        ssrc_in: plain.ssrc,
+        payload_type_in: plain.payload_type_in,
         position: incoming.position(),
         listener,
-        to: to_address,
+        to: plain.to,
         ssrc_out: to.outgoing.ssrc(),
-        payload_type_out,
+        payload_type_out: plain.payload_type_out,
         sequence_shift: shifts.sequence,
         timestamp_shift: shifts.timestamp,
     })

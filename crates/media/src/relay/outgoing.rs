@@ -42,8 +42,9 @@ pub(super) struct Outgoing {
     base: u32,
     /// Where the stream has come to: the end of what was sent.
     reached: u32,
-    /// When the newest voice packet was sent and its timestamp.
-    newest: Option<(Instant, u32)>,
+    /// What the newest voice packet's timestamp was beyond its instant in timestamp units: by it the stream
+    /// is where time has brought it since.
+    course: Option<u32>,
     feed: Feed,
     /// Added to a peer's numbers while he feeds.
     sequence_shift: u16,
@@ -65,7 +66,7 @@ impl Outgoing {
             sequence,
             base,
             reached: base,
-            newest: None,
+            course: None,
             feed: Feed::Nobody,
             sequence_shift: 0,
             timestamp_shift: 0,
@@ -81,20 +82,17 @@ impl Outgoing {
         if self.clock_hz == clock_hz {
             return;
         }
-        let here = self.newest.map_or(self.reached, |(at, newest)| newest.wrapping_add(self.since(now, at)));
+        let here =
+            self.course.map_or(self.reached, |course| course.wrapping_add(arrival(now, self.clock_hz)));
         self.clock_hz = clock_hz;
         self.base = here.wrapping_sub(arrival(now, clock_hz));
         self.reached = here;
-        self.newest = None;
+        self.course = None;
         self.feed = Feed::Nobody;
     }
 
-    /// Timestamp units from `at` to `now`.
-    fn since(&self, now: Instant, at: Instant) -> u32 {
-        arrival(now, self.clock_hz).wrapping_sub(arrival(at, self.clock_hz))
-    }
-
     /// Our own packet of `units` and `octets` at `at`, an instant of the leg's 20 ms grid.
+    #[inline]
     pub(super) fn local(
         &mut self,
         at: Instant,
@@ -106,7 +104,7 @@ impl Outgoing {
         let timestamp = self.local_timestamp(at);
         let marker = self.feed != Feed::Local(kind);
         self.feed = Feed::Local(kind);
-        self.newest = Some((at, timestamp));
+        self.course = Some(timestamp.wrapping_sub(arrival(at, self.clock_hz)));
         let header = self.header(marker, payload_type, self.sequence, timestamp);
         self.sequence = self.sequence.wrapping_add(1);
         self.reach(timestamp, units);
@@ -134,6 +132,7 @@ impl Outgoing {
 
     /// A peer's packet of `octets`, and of so many units if it is voice. `None`: it is from before this source
     /// began and came too late.
+    #[inline]
     pub(super) fn relayed(
         &mut self,
         now: Instant,
@@ -161,7 +160,7 @@ impl Outgoing {
         if sequence.wrapping_sub(self.sequence) < 1 << 15 {
             self.advance(sequence);
             if let Some(units) = voice {
-                self.newest = Some((now, timestamp));
+                self.course = Some(timestamp.wrapping_sub(arrival(now, self.clock_hz)));
                 self.reach(timestamp, units);
             }
         }
@@ -207,7 +206,7 @@ impl Outgoing {
         if sequence.wrapping_sub(self.sequence) < 1 << 15 {
             let timestamp = position.timestamp.wrapping_add(self.timestamp_shift);
             self.advance(sequence);
-            self.newest = Some((position.last, timestamp));
+            self.course = Some(timestamp.wrapping_sub(arrival(position.last, self.clock_hz)));
             self.reach(timestamp, u32::from(position.octets));
         }
     }
@@ -222,10 +221,7 @@ impl Outgoing {
 
     /// Lets a peer's timestamp stand for now in our stream.
     fn anchor(&mut self, now: Instant, timestamp: u32) {
-        let here = match self.newest {
-            Some((at, newest)) => newest.wrapping_add(self.since(now, at)),
-            None => self.base.wrapping_add(arrival(now, self.clock_hz)),
-        };
+        let here = self.course.unwrap_or(self.base).wrapping_add(arrival(now, self.clock_hz));
         let short = self.reached.wrapping_sub(here);
         let here = if self.packets > 0 && is_ahead(short) { self.reached } else { here };
         self.timestamp_shift = here.wrapping_sub(timestamp);
@@ -233,8 +229,8 @@ impl Outgoing {
 
     /// Whether the source's timestamp left the course that time gives it.
     fn is_elsewhere(&self, now: Instant, timestamp: u32) -> bool {
-        let Some((at, newest)) = self.newest else { return false };
-        let expected = newest.wrapping_add(self.since(now, at));
+        let Some(course) = self.course else { return false };
+        let expected = course.wrapping_add(arrival(now, self.clock_hz));
         let off = timestamp.wrapping_add(self.timestamp_shift).wrapping_sub(expected);
         off.min(off.wrapping_neg()) > self.clock_hz.saturating_mul(JUMP_SECONDS)
     }
@@ -271,8 +267,7 @@ impl Outgoing {
             return None;
         }
         self.reported = self.packets;
-        let (at, newest) = self.newest?;
-        Some(newest.wrapping_add(self.since(now, at)))
+        Some(self.course?.wrapping_add(arrival(now, self.clock_hz)))
     }
 }
 

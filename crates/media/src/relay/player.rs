@@ -36,6 +36,8 @@ pub(super) struct Player {
 pub(super) struct Played<'a> {
     /// As it lies in a prompt; or put together in the scratch frame, because a prompt ended in it.
     pub(super) frame: &'a [u8],
+    /// Names what plays among all that this leg ever played.
+    pub(super) number: u32,
     pub(super) done: Option<u64>,
 }
 
@@ -78,11 +80,6 @@ impl Player {
         !matches!(self.now, Now::Nothing)
     }
 
-    /// Names what plays among all that this leg ever played.
-    pub(super) const fn started(&self) -> u32 {
-        self.started
-    }
-
     /// The next 20 ms in `codec`; `None` if nothing plays.
     #[inline]
     pub(super) fn next<'a>(
@@ -94,20 +91,31 @@ impl Player {
             return self.next_packet(codec, scratch);
         }
         let (scratch, _) = scratch.split_first_chunk_mut::<FRAME_BYTES>()?;
+        if let Now::Prompts { .. } = self.now {
+            return self.next_of_prompts(codec, scratch);
+        }
+        let Now::Music { music, offset } = &mut self.now else { return None };
+        let frame = loop_of(music, offset, codec, scratch);
+        Some(Played { frame, number: self.started, done: None })
+    }
+
+    fn next_of_prompts<'a>(
+        &'a mut self,
+        codec: Codec,
+        scratch: &'a mut [u8; FRAME_BYTES],
+    ) -> Option<Played<'a>> {
+        let number = self.started;
         if let Now::Prompts { token, prompts, index, offset } = &mut self.now
             && is_last_frame(prompts, *index, *offset)
         {
             let done = Some(*token);
             fill(prompts, index, offset, codec, scratch);
             self.stop();
-            return Some(Played { frame: scratch, done });
+            return Some(Played { frame: scratch, number, done });
         }
-        let frame = match &mut self.now {
-            Now::Nothing => return None,
-            Now::Prompts { prompts, index, offset, .. } => next_of(prompts, index, offset, codec, scratch)?,
-            Now::Music { music, offset } => loop_of(music, offset, codec, scratch),
-        };
-        Some(Played { frame, done: None })
+        let Now::Prompts { prompts, index, offset, .. } = &mut self.now else { return None };
+        let frame = next_of(prompts, index, offset, codec, scratch)?;
+        Some(Played { frame, number, done: None })
     }
 
     /// The same in a codec whose packets are whole: each prompt ends with its last packet.
@@ -128,8 +136,9 @@ impl Player {
                 let last = last.unwrap_or(silence);
                 let (frame, _) = scratch.split_at_mut_checked(last.len())?;
                 frame.copy_from_slice(last);
+                let number = self.started;
                 self.stop();
-                return Some(Played { frame, done: Some(token) });
+                return Some(Played { frame, number, done: Some(token) });
             }
         }
         let (prompt, offset, is_music) = match &mut self.now {
@@ -140,7 +149,8 @@ impl Player {
         let frame = *offset / FRAME_BYTES;
         let then = frame.saturating_add(1).saturating_mul(FRAME_BYTES);
         *offset = if is_music && then >= prompt.bytes() { 0 } else { then };
-        Some(Played { frame: prompt.packet(codec, frame).unwrap_or(silence), done: None })
+        let frame = prompt.packet(codec, frame).unwrap_or(silence);
+        Some(Played { frame, number: self.started, done: None })
     }
 }
 
@@ -202,6 +212,7 @@ fn fill(
 }
 
 /// A frame of music, round its end.
+#[inline]
 fn loop_of<'a>(
     music: &'a Prompt,
     offset: &mut usize,
@@ -214,11 +225,16 @@ fn loop_of<'a>(
         *offset = end;
         return slice;
     }
-    let length = audio.len().max(1);
+    wrap(audio, offset, scratch);
+    scratch
+}
+
+/// Puts a frame of music together from its end and its beginning.
+#[cold]
+fn wrap(audio: &[u8], offset: &mut usize, scratch: &mut [u8; FRAME_BYTES]) {
     let from = audio.get(*offset..).unwrap_or_default().iter();
     for (place, byte) in scratch.iter_mut().zip(from.chain(audio.iter().cycle())) {
         *place = *byte;
     }
-    *offset = end % length;
-    scratch
+    *offset = offset.saturating_add(FRAME_BYTES) % audio.len().max(1);
 }

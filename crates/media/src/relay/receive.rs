@@ -10,6 +10,7 @@ use super::command::Event;
 use super::incoming::{Incoming, Verdict};
 use super::leg::{Leg, Payload, RepeatedEvent};
 use super::outgoing::Feed;
+use super::plain;
 use super::recorder::Kept;
 use super::secure::{self, Secure, Wire};
 use super::source::Admission;
@@ -34,12 +35,14 @@ struct Passed {
     to: Listener,
     feed: Feed,
     /// His leg, and the clock of his events.
-    from: u32,
+    from: Slot,
     event_clock_hz: u32,
     header: Header,
     payload: Range<usize>,
     kind: Payload,
     verdict: Verdict,
+    /// It has a header without more, and no padding.
+    is_plain: bool,
     /// Others of his are carried below.
     is_carried: bool,
 }
@@ -57,6 +60,23 @@ struct Told {
 impl Relay {
     /// A packet arrived on a leg's socket. Allocates nothing, never logs. `packet` may be changed.
     pub fn receive(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut [u8],
+        out: &mut impl Sink,
+    ) {
+        if channel == Channel::Rtp && self.pass_plainly(now, slot, from, packet, out) {
+            return;
+        }
+        self.receive_carefully(now, slot, channel, from, packet, out);
+    }
+
+    /// The same for whatever has not got a short way.
+    #[inline(never)]
+    fn receive_carefully(
         &mut self,
         now: Instant,
         slot: Slot,
@@ -102,6 +122,7 @@ impl Relay {
                 return None;
             }
         };
+        leg.plain = None;
         let mut told = Told { locked: known.locked.then_some(from), ..Told::default() };
         let verdict = leg.hear(now, &known);
         if verdict == Verdict::Stale {
@@ -126,10 +147,7 @@ impl Relay {
                 Kept::Untranslatable => counters.untranslatable = counters.untranslatable.saturating_add(1),
             }
         }
-        if let Payload::Voice(_) = known.kind {
-            let is_plain = known.payload == (rtp::HEADER_BYTES..packet.len());
-            leg.handover.voice(known.header.payload_type, is_plain);
-        }
+        let is_plain = known.payload == (rtp::HEADER_BYTES..packet.len());
         let is_carried = leg.handover.is_carried();
         let feed = Feed::Peer { leg: slot.index, generation: slot.generation, epoch: leg.epoch };
         let event_clock_hz = leg.agreed.as_ref().map_or(dtmf::CLOCK_HZ, |agreed| agreed.dtmf_clock_hz);
@@ -138,8 +156,19 @@ impl Relay {
             self.tell(slot, told);
         }
         let Known { header, payload, kind, .. } = known;
-        let from = slot.index;
-        to.map(|to| Passed { to, feed, from, event_clock_hz, header, payload, kind, verdict, is_carried })
+        let from = slot;
+        to.map(|to| Passed {
+            to,
+            feed,
+            from,
+            event_clock_hz,
+            header,
+            payload,
+            kind,
+            verdict,
+            is_plain,
+            is_carried,
+        })
     }
 
     #[cold]
@@ -152,6 +181,8 @@ impl Relay {
             self.keys_open.push(slot);
         }
         if let Some(remote) = told.locked {
+            // Who speaks to him must send elsewhere now.
+            self.unsettle(slot);
             self.emit(Event::Locked { leg: key, remote });
         }
         if told.flowing {
@@ -189,12 +220,7 @@ impl Relay {
             Payload::Voice(codec) => {
                 match conversion(codec, agreed.codec) {
                     Conversion::Same => {}
-                    Conversion::Table(table) => {
-                        for byte in payload.iter_mut() {
-                            // A table of 256 holds every byte.
-                            *byte = table.get(usize::from(*byte)).copied().unwrap_or_default();
-                        }
-                    }
+                    Conversion::Table(table) => plain::translate(table, payload),
                     Conversion::Decode => {
                         if leg.translate(&passed, codec, payload) {
                             self.settle_ticks(to);
@@ -213,15 +239,15 @@ impl Relay {
             Payload::Dtmf => (agreed.dtmf_payload_type, None),
             Payload::Unknown => (None, None),
         };
-        let Passed { feed, header, verdict, .. } = passed;
+        let Passed { feed, header, verdict, .. } = &passed;
         let Some(payload_type) = payload_type else {
             // A listener who takes no events: `call` heard the key and can tell him otherwise.
-            if verdict == Verdict::Next {
-                leg.outgoing.absorbed(feed, header.sequence);
+            if *verdict == Verdict::Next {
+                leg.outgoing.absorbed(*feed, header.sequence);
             }
             return;
         };
-        let Some(mut header) = leg.outgoing.relayed(now, feed, &header, voice, payload.len()) else {
+        let Some(mut header) = leg.outgoing.relayed(now, *feed, header, voice, payload.len()) else {
             counters.stale = counters.stale.saturating_add(1);
             return;
         };
@@ -232,6 +258,9 @@ impl Relay {
             leg.end_translation();
             self.settle_ticks(to);
         }
+        if passed.is_plain && voice.is_some() {
+            self.settle(passed.from, to, passed.header.payload_type);
+        }
     }
 
     /// Hands the peer's packet to the mix that he is in.
@@ -240,9 +269,9 @@ impl Relay {
         match passed.kind {
             Payload::Voice(codec) => {
                 let payload = packet.get(passed.payload.clone()).unwrap_or_default();
-                mix.packet(passed.from, passed.feed, &passed.header, codec, payload);
+                mix.packet(passed.from.index, passed.feed, &passed.header, codec, payload);
             }
-            Payload::Dtmf => mix.hush(passed.from),
+            Payload::Dtmf => mix.hush(passed.from.index),
             Payload::Unknown => {}
         }
     }
@@ -400,7 +429,7 @@ impl Leg {
             Some(incoming) if incoming.ssrc() == header.ssrc => incoming.packet(now, header, clock_hz, heard),
             other => {
                 if let Some(before) = other.replace(Incoming::new(now, header, clock_hz.unwrap_or(agreed))) {
-                    heard.lost = heard.lost.saturating_add(u64::from(before.lost().unsigned_abs()));
+                    before.ended(heard);
                 }
                 Verdict::Restart
             }

@@ -30,6 +30,11 @@ const fn same(a: SocketAddr, b: SocketAddr) -> bool {
     }
 }
 
+/// Whether anything can be sent there.
+const fn is_address(to: SocketAddr) -> bool {
+    !to.ip().is_unspecified() && to.port() != 0
+}
+
 /// A port on probation.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -69,6 +74,8 @@ pub(super) struct Source {
     muxed: bool,
     hosts: [Option<IpAddr>; HOSTS_MAX],
     send_to: SocketAddr,
+    /// Whether that is an address: none is signalled to hold (`c=0.0.0.0`).
+    can_send: bool,
     rtcp_learned: Option<SocketAddr>,
     lock: Lock,
 }
@@ -93,11 +100,13 @@ impl Source {
             muxed,
             hosts,
             send_to: negotiated,
+            can_send: is_address(negotiated),
             rtcp_learned: None,
             lock: Lock::Armed { candidate: None },
         };
         if let Some(before) = before.filter(|before| same(before.negotiated, negotiated)) {
             source.send_to = before.send_to;
+            source.can_send = before.can_send;
             source.rtcp_learned = before.rtcp_learned;
         }
         source
@@ -105,8 +114,7 @@ impl Source {
 
     /// Where RTP goes; `None` while the peer holds with `c=0.0.0.0`.
     pub(super) fn send_to(&self) -> Option<SocketAddr> {
-        let usable = !self.send_to.ip().is_unspecified() && self.send_to.port() != 0;
-        usable.then_some(self.send_to)
+        self.can_send.then_some(self.send_to)
     }
 
     /// Where RTCP goes, if anywhere is known.
@@ -116,7 +124,7 @@ impl Source {
         }
         // Behind a NAT the signalled address is somebody else's; wait until he speaks.
         let signalled = same(self.send_to, self.negotiated).then_some(self.negotiated_rtcp);
-        self.rtcp_learned.or(signalled).filter(|to| !to.ip().is_unspecified() && to.port() != 0)
+        self.rtcp_learned.or(signalled).filter(|to| is_address(*to))
     }
 
     /// The cheap question before any parsing: can this address be the peer's at all?
@@ -174,6 +182,7 @@ impl Source {
 
     fn settle(&mut self, now: Instant, from: SocketAddr, ssrc: u32) -> Admission {
         self.send_to = from;
+        self.can_send = is_address(from);
         self.lock = Lock::Locked { ssrc, last: now };
         Admission::PeerLocked
     }

@@ -1,12 +1,14 @@
 //! What leaves on our own account: prompts, music, keys, silence; reports; and what did not come.
 
-use base::{Duration, Instant};
+use base::{Duration, Instant, LegKey};
 
 use super::command::Event;
 use super::leg::{Agreed, Leg};
-use super::secure::{self, Wire};
+use super::outgoing::Outgoing;
+use super::secure::{self, Secure, Wire};
 use super::wheel::PHASES;
 use super::{Channel, Counters, Relay, Sink, Slot};
+use crate::Codec;
 use crate::codec::FRAME_BYTES_MAX;
 use crate::dtmf::{Press, SenderTick};
 use crate::rtcp::{self, SenderInfo};
@@ -21,12 +23,10 @@ const TRANSLATED: u32 = u32::MAX;
 /// A tick later than this is counted.
 const LATE_MS: u64 = 20;
 
-/// What a tick of one leg leads to.
-#[derive(Default)]
-struct Ticked {
-    play_done: Option<u64>,
-    keys_done: bool,
-    keys_dropped: usize,
+/// What a leg has sent the last of.
+enum Ended {
+    Prompts { token: u64 },
+    Keys { dropped: usize },
 }
 
 impl Relay {
@@ -54,31 +54,34 @@ impl Relay {
     fn tick_list(&mut self, ms: u64, out: &mut impl Sink) {
         let at = Instant::from_millis(ms);
         let mut scratch = [0; FRAME_BYTES_MAX];
-        let mut place = 0;
-        while let Some(index) = self.wheel.due(ms, place) {
-            let counters = &mut self.counters;
-            let ticked = self.places.get_mut(index as usize).and_then(|place| {
-                let slot = Slot { index, generation: place.generation };
-                let leg = place.leg.as_mut()?;
-                Some((leg.key, tick_leg(leg, slot, at, &mut scratch, counters, out)))
-            });
-            let mut stays = true;
-            if let Some((key, ticked)) = ticked {
-                if let Some(token) = ticked.play_done {
-                    self.emit(Event::PlayDone { leg: key, token });
-                }
-                if ticked.keys_done {
-                    self.emit(Event::DigitsSent { leg: key });
-                }
-                self.counters.digits_dropped =
-                    self.counters.digits_dropped.saturating_add(ticked.keys_dropped as u64);
-                if ticked.play_done.is_some() || ticked.keys_done {
-                    self.settle_ticks(index);
-                    stays = self.wheel.due(ms, place) == Some(index);
-                }
+        // No leg joins or leaves the list meanwhile: those that end are settled after it.
+        let list = self.wheel.take(ms);
+        for &index in &list {
+            let Some(place) = self.places.get_mut(index as usize) else { continue };
+            let slot = Slot { index, generation: place.generation };
+            let Some(leg) = &mut place.leg else { continue };
+            let ended = tick_leg(leg, slot, at, &mut scratch, &mut self.counters, out);
+            if let Some(ended) = ended {
+                let key = leg.key;
+                self.tell_ended(key, &ended);
+                self.ended.push(index);
             }
-            // A leg that left the list made room for another at the same place.
-            place = place.saturating_add(usize::from(stays));
+        }
+        self.wheel.give_back(ms, list);
+        while let Some(index) = self.ended.pop() {
+            self.settle_ticks(index);
+        }
+    }
+
+    #[cold]
+    fn tell_ended(&mut self, leg: LegKey, ended: &Ended) {
+        match *ended {
+            Ended::Prompts { token } => self.emit(Event::PlayDone { leg, token }),
+            Ended::Keys { dropped } => {
+                self.emit(Event::DigitsSent { leg });
+                let dropped = dropped as u64;
+                self.counters.digits_dropped = self.counters.digits_dropped.saturating_add(dropped);
+            }
         }
     }
 
@@ -188,53 +191,86 @@ fn tick_leg(
     scratch: &mut [u8; FRAME_BYTES_MAX],
     counters: &mut Counters,
     out: &mut impl Sink,
-) -> Ticked {
-    let mut ticked = Ticked::default();
-    let Some(agreed) = &leg.agreed else { return ticked };
-    let to = agreed.voice_to();
-    let mut kind = SILENCE;
-    let mut payload: &[u8] = agreed.codec.info().silence;
+) -> Option<Ended> {
     if leg.keys_out.is_active() {
-        let Some(payload_type) = agreed.dtmf_payload_type else {
-            // A re-negotiation took the events away.
-            ticked.keys_dropped = leg.keys_out.clear();
-            ticked.keys_done = true;
-            return ticked;
-        };
-        match leg.keys_out.tick(leg.outgoing.local_timestamp(at), agreed.dtmf_clock_hz) {
-            SenderTick::Packet(packet) => {
-                leg.counted.digits_out = leg.counted.digits_out.saturating_add(u64::from(packet.marker));
-                if let Some(to) = to {
-                    let octets = packet.payload.len();
-                    let header = leg.outgoing.event(packet.marker, payload_type, packet.timestamp, octets);
-                    let wire = Wire { slot, channel: Channel::Rtp, to };
-                    let sent =
-                        secure::send(&mut leg.secure, wire, &rtp::write(&header), &packet.payload, out);
-                    counters.sent(sent);
-                }
-                return ticked;
-            }
-            SenderTick::Done => ticked.keys_done = true,
-            SenderTick::Gap | SenderTick::Idle => {}
-        }
-    } else {
-        kind = leg.player.started().max(1);
-        match leg.player.next(agreed.codec, scratch) {
-            Some(played) => {
-                ticked.play_done = played.done;
-                payload = played.frame;
-            }
-            None if leg.peer.is_some() => return translate(leg, slot, at, scratch, counters, out),
-            None => kind = SILENCE,
-        }
+        return tick_keys(leg, slot, at, counters, out);
     }
-    if let Some(to) = to {
-        let units = agreed.codec.frame_units();
-        let header = leg.outgoing.local(at, kind, agreed.payload_type, units, payload.len());
-        let wire = Wire { slot, channel: Channel::Rtp, to };
-        counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
-    }
-    ticked
+    let agreed = leg.agreed.as_ref()?;
+    let codec = agreed.codec;
+    let (kind, payload, ended) = match leg.player.next(codec, scratch) {
+        // What plays is counted from 1, and goes round.
+        Some(played) => (played.number.max(1), played.frame, played.done),
+        None if leg.peer.is_some() => {
+            translate(leg, slot, at, scratch, counters, out);
+            return None;
+        }
+        None => (SILENCE, codec.info().silence, None),
+    };
+    let voice = Voice { at, kind, codec, payload };
+    say(agreed, &mut leg.outgoing, &mut leg.secure, slot, &voice, counters, out);
+    ended.map(|token| Ended::Prompts { token })
+}
+
+/// 20 ms of our own.
+struct Voice<'a> {
+    at: Instant,
+    kind: u32,
+    codec: Codec,
+    payload: &'a [u8],
+}
+
+/// Sends it, if any voice may be sent.
+#[inline]
+fn say(
+    agreed: &Agreed,
+    outgoing: &mut Outgoing,
+    secure: &mut Option<Box<Secure>>,
+    slot: Slot,
+    voice: &Voice<'_>,
+    counters: &mut Counters,
+    out: &mut impl Sink,
+) {
+    let Some(to) = agreed.voice_to() else { return };
+    let &Voice { at, kind, codec, payload } = voice;
+    let header = outgoing.local(at, kind, agreed.payload_type, codec.frame_units(), payload.len());
+    let wire = Wire { slot, channel: Channel::Rtp, to };
+    counters.sent(secure::send(secure, wire, &rtp::write(&header), payload, out));
+}
+
+/// Keys: what plays stands still meanwhile, and the first frame after the last key is silent.
+#[cold]
+fn tick_keys(
+    leg: &mut Leg,
+    slot: Slot,
+    at: Instant,
+    counters: &mut Counters,
+    out: &mut impl Sink,
+) -> Option<Ended> {
+    let agreed = leg.agreed.as_ref()?;
+    let Some(payload_type) = agreed.dtmf_payload_type else {
+        // A re-negotiation took the events away.
+        return Some(Ended::Keys { dropped: leg.keys_out.clear() });
+    };
+    let to = agreed.voice_to();
+    let ended = match leg.keys_out.tick(leg.outgoing.local_timestamp(at), agreed.dtmf_clock_hz) {
+        SenderTick::Packet(packet) => {
+            leg.counted.digits_out = leg.counted.digits_out.saturating_add(u64::from(packet.marker));
+            if let Some(to) = to {
+                let octets = packet.payload.len();
+                let header = leg.outgoing.event(packet.marker, payload_type, packet.timestamp, octets);
+                let wire = Wire { slot, channel: Channel::Rtp, to };
+                let header = rtp::write(&header);
+                counters.sent(secure::send(&mut leg.secure, wire, &header, &packet.payload, out));
+            }
+            return None;
+        }
+        SenderTick::Done => Some(Ended::Keys { dropped: 0 }),
+        SenderTick::Gap | SenderTick::Idle => None,
+    };
+    let codec = agreed.codec;
+    let voice = Voice { at, kind: SILENCE, codec, payload: codec.info().silence };
+    say(agreed, &mut leg.outgoing, &mut leg.secure, slot, &voice, counters, out);
+    ended
 }
 
 /// What the other side says, in this side's codec.
@@ -245,18 +281,11 @@ fn translate(
     scratch: &mut [u8; FRAME_BYTES_MAX],
     counters: &mut Counters,
     out: &mut impl Sink,
-) -> Ticked {
-    let (Some(agreed), Some(translation)) = (&leg.agreed, &mut leg.translation) else {
-        return Ticked::default();
-    };
+) {
+    let (Some(agreed), Some(translation)) = (&leg.agreed, &mut leg.translation) else { return };
     let payload = translation.frame(at, agreed, scratch);
-    if let Some(to) = agreed.voice_to()
-        && !payload.is_empty()
-    {
-        let units = agreed.codec.frame_units();
-        let header = leg.outgoing.local(at, TRANSLATED, agreed.payload_type, units, payload.len());
-        let wire = Wire { slot, channel: Channel::Rtp, to };
-        counters.sent(secure::send(&mut leg.secure, wire, &rtp::write(&header), payload, out));
+    if !payload.is_empty() {
+        let voice = Voice { at, kind: TRANSLATED, codec: agreed.codec, payload };
+        say(agreed, &mut leg.outgoing, &mut leg.secure, slot, &voice, counters, out);
     }
-    Ticked::default()
 }

@@ -45,6 +45,10 @@ impl Lists {
         list.get(place).copied()
     }
 
+    fn at(&mut self, ms: u64) -> Option<&mut Vec<u32>> {
+        self.0.get_mut((ms % PHASES as u64) as usize)
+    }
+
     fn due(&self, ms: u64, place: usize) -> Option<u32> {
         self.0.get((ms % PHASES as u64) as usize)?.get(place).copied()
     }
@@ -101,9 +105,16 @@ impl Wheel {
         self.mixes.due(ms, place)
     }
 
-    /// The leg at `place` of the list that is due at `ms`.
-    pub(super) fn due(&self, ms: u64, place: usize) -> Option<u32> {
-        self.legs.due(ms, place)
+    /// The legs that are due at `ms`. To be given back before any leg joins or leaves.
+    pub(super) fn take(&mut self, ms: u64) -> Vec<u32> {
+        self.legs.at(ms).map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Puts them back.
+    pub(super) fn give_back(&mut self, ms: u64, list: Vec<u32>) {
+        if let Some(place) = self.legs.at(ms) {
+            *place = list;
+        }
     }
 
     /// The milliseconds to do by `now`; `None` if there are none.
@@ -124,7 +135,7 @@ impl Wheel {
         let phases = PHASES as u64;
         let due = |ahead: &u64| {
             let ms = self.done_ms.saturating_add(*ahead);
-            ms.is_multiple_of(phases) || self.due(ms, 0).is_some() || self.due_mix(ms, 0).is_some()
+            ms.is_multiple_of(phases) || self.legs.due(ms, 0).is_some() || self.due_mix(ms, 0).is_some()
         };
         let ahead = (1..=phases).find(due).unwrap_or(phases);
         Instant::from_millis(self.done_ms.saturating_add(ahead))

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{PacketIo, Parcel, SocketTable, Tally, Woken};
 use crate::net::{BATCH_MAX, Epoll, ReceiveBatch, SendBatch, Socket, Token, Wake};
@@ -92,9 +92,9 @@ impl PacketIo for EpollIo {
         self.sockets.remove(token).is_some()
     }
 
-    fn rest(&mut self, time: Duration) {
+    fn rest(&mut self, until: Instant) {
         self.flush();
-        std::thread::sleep(time);
+        std::thread::sleep(until.saturating_duration_since(Instant::now()));
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Woken> {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::batch::{PACKET_BYTES_MAX, Sent};
 use super::{Socket, Token, Wake};
@@ -193,8 +193,8 @@ pub trait PacketIo: fmt::Debug {
     /// nothing that arrived there is reported any more. `false` if there is none.
     fn close(&mut self, token: Token) -> bool;
 
-    /// Sends what was pushed and sleeps for `time`, whatever arrives.
-    fn rest(&mut self, time: Duration);
+    /// Sends what was pushed and sleeps until `until`, whatever arrives. Sending takes its time out of the sleep.
+    fn rest(&mut self, until: Instant);
 
     /// Sends what was pushed and waits until something arrives or the bell rings, at most `timeout`
     /// (`None`: for ever; zero: not at all). An interrupted wait is an empty answer.

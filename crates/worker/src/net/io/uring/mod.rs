@@ -1,6 +1,6 @@
 //! `io_uring`: every socket has one standing request to receive (multishot, into buffers that the kernel
-//! picks), and all datagrams of a round leave in the system call that also waits for the next ones. At load
-//! that is one system call per tick, whatever the number of packets. Needs Linux 6.1, and a sandbox that
+//! picks), and all datagrams of a round leave in one system call. At load there are two system calls per tick,
+//! one that sends and one that sleeps and takes in, whatever the number of packets. Needs Linux 6.1, and a sandbox that
 //! allows it.
 
 mod buffers;
@@ -403,10 +403,14 @@ impl PacketIo for Uring {
         true
     }
 
-    fn rest(&mut self, time: Duration) {
+    /// In two system calls: a sleep that begins in the call that sends would begin after the sending, and
+    /// each tick be longer by it. (Linux 6.12 could be told when to end it instead.)
+    fn rest(&mut self, until: Instant) {
         self.prepare();
-        if self.submit_and_wait(RESULTS_MAX - 1, Some(time)).is_err() {
-            std::thread::sleep(time);
+        self.flush();
+        let time = until.saturating_duration_since(Instant::now());
+        if !time.is_zero() && self.submit_and_wait(RESULTS_MAX - 1, Some(time)).is_err() {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
         }
     }
 
