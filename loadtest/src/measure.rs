@@ -36,6 +36,9 @@ pub(crate) struct Measured {
     pub(crate) cpu_us_per_packet: f64,
     /// Share of its processor.
     pub(crate) cpu_share: f64,
+    /// Mean time between two of its wake-ups, if it counts them.
+    #[serde(default)]
+    pub(crate) mean_tick_us: Option<f64>,
     /// Of our own.
     pub(crate) packets_per_wake_up: f64,
     /// Of our own: wake-ups over 1 ms late.
@@ -75,14 +78,15 @@ pub(crate) fn measure(entry: &Entry, setup: Setup, interval: &Interval) -> Resul
     let cpu_us = after.cpu_us.saturating_sub(before.cpu_us) as f64;
     let moved = if entry.plays() { report.received } else { report.sent };
     let packets_per_s = moved as f64 / report.seconds.max(1e-9);
-    let rounds = after.rounds.saturating_sub(before.rounds).max(1);
+    let rounds = after.rounds.saturating_sub(before.rounds);
     Ok(Measured {
         subject: entry.name.to_owned(),
         calls: setup.rig.calls,
         coalesce_us: entry.coalesce_us(setup.coalesce_us),
         cpu_us_per_packet: cpu_us / (packets_per_s * took).max(1.0),
         cpu_share: cpu_us / 1e6 / took,
-        packets_per_wake_up: after.packets_in.saturating_sub(before.packets_in) as f64 / rounds as f64,
+        mean_tick_us: (rounds > 0).then(|| took * 1e6 / rounds as f64),
+        packets_per_wake_up: after.packets_in.saturating_sub(before.packets_in) as f64 / rounds.max(1) as f64,
         rounds_late: after.rounds_late.saturating_sub(before.rounds_late),
         resident_bytes: after.resident_bytes,
         report,

@@ -195,6 +195,54 @@ fn nobody_hears_a_bridge_go_and_come_back() {
 
 /// What the kernel could not do stays here, however long it is steady.
 #[test]
+fn a_bridge_goes_after_five_packets_of_each_side() {
+    let mut house = House::new();
+    house.talk(5);
+    assert!(house.below.orders.is_empty(), "four or five packets, not more");
+    house.talk(2);
+    assert_eq!(house.below.orders, ["begin"]);
+    // Every word of signalling begins the count anew; who has come back waits for longer.
+    let a = house.a.leg;
+    let negotiated = negotiated(house.a.at, Codec::Pcma);
+    let again = Command::SetRemote { leg: a, negotiated, learn_from: vec![house.a.at.ip()], timeout: None };
+    let mut house = House::new();
+    for _ in 0..10 {
+        house.command(again.clone());
+        house.talk(4);
+        assert!(house.below.orders.is_empty());
+    }
+    house.talk(7);
+    assert_eq!(house.below.orders, ["begin"]);
+    house.command(again);
+    house.talk(24);
+    assert_eq!(house.below.orders, ["begin", "end"]);
+    house.talk(60);
+    assert_eq!(house.below.orders, ["begin", "end", "begin"]);
+}
+
+#[test]
+fn many_bridges_go_one_frame_after_the_other() {
+    let mut world = World::of(7, RelayConfig { offload: true, ..RelayConfig::default() });
+    let mut phones: Vec<Phone> = (1..=200).map(Phone::new).collect();
+    for pair in phones.chunks(2) {
+        pair.iter().for_each(|phone| world.add(phone));
+        world.bridge(&pair[0], &pair[1]);
+    }
+    let mut gone = Vec::new();
+    for _ in 0..10 {
+        for phone in &mut phones {
+            let bytes = phone.voice(1);
+            world.arrives(phone, phone.at, &bytes);
+        }
+        world.run(20);
+        gone.push(std::iter::from_fn(|| world.relay.poll_offload()).count());
+    }
+    // Both legs of a bridge are asked, one after the other.
+    assert!(gone.iter().all(|gone| *gone <= 64), "{gone:?}");
+    assert_eq!(gone.iter().sum::<usize>(), 100, "{gone:?}");
+}
+
+#[test]
 fn what_is_not_plain_does_not_go() {
     let stays = |what: &str, mut house: House| {
         house.talk(150);

@@ -64,10 +64,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 pub(crate) fn print_head() {
     println!(
-        "{:>12} {:>6} {:>8}  {:>9} {:>6} {:>8}  {:>8} {:>26} {:>10} {:>8}",
+        "{:>12} {:>6} {:>8} {:>8}  {:>9} {:>6} {:>8}  {:>8} {:>26} {:>10} {:>8}",
         "subject",
         "calls",
         "tick µs",
+        "mean",
         "µs CPU/pk",
         "CPU %",
         "pk/wake",
@@ -81,10 +82,11 @@ pub(crate) fn print_head() {
 pub(crate) fn print_row(result: &Measured) {
     let (p50, p99, p999) = result.delay_us();
     println!(
-        "{:>12} {:>6} {:>8}  {:>9.2} {:>6.1} {:>8.1}  {:>8.4} {:>26} {:>10} {:>8.1}",
+        "{:>12} {:>6} {:>8} {:>8}  {:>9.2} {:>6.1} {:>8.1}  {:>8.4} {:>26} {:>10} {:>8.1}",
         result.subject,
         result.calls,
         result.coalesce_us,
+        result.mean_tick_us.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.0}")),
         result.cpu_us_per_packet,
         result.cpu_share * 100.0,
         result.packets_per_wake_up,

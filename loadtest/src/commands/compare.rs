@@ -89,6 +89,7 @@ const RELAY: Comparison = Comparison {
         elsewhere("rtpproxy 3.1.1", 200, 17.2, "the same hour; not in Debian 12"),
     ],
     columns: &[
+        ("mean tick µs", |measured| measured.mean_tick_us.unwrap_or(f64::NAN)),
         ("delay p50 µs", |measured| measured.report.latency.p50_us),
         ("delay p99 µs", |measured| measured.report.latency.p99_us),
         ("loss %", |measured| measured.report.loss * 100.0),

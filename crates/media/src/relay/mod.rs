@@ -123,6 +123,8 @@ pub struct Relay {
     events: VecDeque<Event>,
     /// What the driver must do below.
     offloads: VecDeque<Offload>,
+    /// Legs whose bridges may go below soon, and when; each once.
+    going: VecDeque<(Instant, Slot)>,
     /// Bridges on their way back, and the commands that wait for them.
     ending: u32,
     deferred: VecDeque<Command>,
@@ -156,6 +158,7 @@ impl Relay {
             recording_bytes: 0,
             events: VecDeque::new(),
             offloads: VecDeque::new(),
+            going: VecDeque::new(),
             ending: 0,
             deferred: VecDeque::new(),
             counters: Counters::default(),

@@ -17,8 +17,15 @@ use super::outgoing::Shifts;
 use super::stats::Counters;
 use super::{Relay, Sink, Slot};
 
-/// How long a bridge must have been undisturbed before it goes.
-const STEADY: Duration = Duration::from_millis(500);
+/// How long a bridge must have been undisturbed before it goes: five packets of each side that went the short
+/// way one after the other. Two would prove a stream (RFC 3550 A.1, MIN_SEQUENTIAL); the others are for what
+/// signalling still orders in the moment of an answer, each of which would call the bridge back.
+const STEADY: Duration = Duration::from_millis(100);
+/// Bridges that go per frame of 20 ms, one after the other: each costs a few system calls, and nobody's voice
+/// may wait for many.
+const GOING_MAX: u32 = 64;
+/// A bridge that came back does not go again before this time.
+const RETURNED: Duration = Duration::from_millis(500);
 /// A peer who was not heard for so long does not flow.
 const FLOWING: Duration = Duration::from_millis(100);
 /// Voice that still comes up so soon after the hand-over was under way, or the kernel does not yet know the
@@ -26,7 +33,7 @@ const FLOWING: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_millis(200);
 /// A bridge that stayed below for so long was worth it.
 const WORTH: Duration = Duration::from_secs(10);
-/// Doublings of [`STEADY`] at most, for a bridge that keeps coming back.
+/// Doublings of [`RETURNED`] at most, for a bridge that keeps coming back.
 const TRIES_MAX: u32 = 7;
 
 /// How far a stream has come.
@@ -129,6 +136,8 @@ pub(super) struct Handover {
     /// Times it came back soon.
     tries: u32,
     carrying: Option<Carrying>,
+    /// It is among those that go soon.
+    is_going: bool,
     /// [`Event::Stats`] is to follow the next counts.
     wants_stats: bool,
 }
@@ -147,7 +156,7 @@ struct Carrying {
 
 impl Handover {
     pub(super) const fn new(now: Instant) -> Self {
-        Handover { after: now, tries: 0, carrying: None, wants_stats: false }
+        Handover { after: now, tries: 0, carrying: None, is_going: false, wants_stats: false }
     }
 
     /// Something changed: let it settle.
@@ -170,7 +179,7 @@ impl Handover {
         let Some(carrying) = self.carrying.take() else { return };
         let was_worth = now - carrying.since >= WORTH;
         self.tries = if was_worth { 0 } else { self.tries.saturating_add(1).min(TRIES_MAX) };
-        self.after = now + STEADY.saturating_mul(1 << self.tries);
+        self.after = now + RETURNED.saturating_mul(1 << self.tries);
     }
 }
 
@@ -314,6 +323,34 @@ impl Relay {
         if core::mem::take(&mut leg.handover.wants_stats) {
             let (leg, stats) = (leg.key, Box::new(leg.stats()));
             self.emit(Event::Stats { leg, stats });
+        }
+    }
+
+    /// The leg's peer has just begun to speak as the kernel could carry him: lets his bridge go once it has
+    /// been steady. One that has lately come back waits for a look at it, which comes once a second.
+    pub(super) fn may_go_soon(&mut self, now: Instant, slot: Slot) {
+        if !self.config.offload {
+            return;
+        }
+        let Some(leg) = self.leg_mut(slot) else { return };
+        let due = now + STEADY;
+        if leg.handover.after <= due && !core::mem::replace(&mut leg.handover.is_going, true) {
+            self.going.push_back((due, slot));
+        }
+    }
+
+    /// Hands over those that have been steady. They stand in the order of their times.
+    pub(super) fn let_go(&mut self, now: Instant) {
+        for _ in 0..GOING_MAX {
+            let Some((_, slot)) = self.going.pop_front_if(|(due, _)| *due <= now) else { return };
+            let Some(leg) = self.leg_mut(slot) else { continue };
+            leg.handover.is_going = false;
+            if leg.handover.after > now {
+                // Disturbed meanwhile.
+                self.may_go_soon(now, slot);
+            } else {
+                self.consider_offload(now, slot);
+            }
         }
     }
 

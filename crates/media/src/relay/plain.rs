@@ -111,12 +111,14 @@ impl Relay {
 
     /// A voice packet of `speaker`'s peer went the careful way to `listener` and was as plain as can be: lets
     /// those like it go the short way, if nothing else is asked of them.
-    pub(super) fn settle(&mut self, speaker: Slot, listener: u32, payload_type_in: u8) {
+    pub(super) fn settle(&mut self, now: Instant, speaker: Slot, listener: u32, payload_type_in: u8) {
         let leg = |index: u32| self.places.get(index as usize).and_then(|place| place.leg.as_ref());
         let (Some(from), Some(to)) = (leg(speaker.index), leg(listener)) else { return };
         let plain = plain(speaker, from, payload_type_in, listener, to);
-        if let Some(leg) = self.leg_mut(speaker) {
-            leg.plain = plain;
+        let Some(leg) = self.leg_mut(speaker) else { return };
+        leg.plain = plain;
+        if leg.plain.is_some() {
+            self.may_go_soon(now, speaker);
         }
     }
 

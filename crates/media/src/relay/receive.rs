@@ -259,7 +259,7 @@ impl Relay {
             self.settle_ticks(to);
         }
         if passed.is_plain && voice.is_some() {
-            self.settle(passed.from, to, passed.header.payload_type);
+            self.settle(now, passed.from, to, passed.header.payload_type);
         }
     }
 

@@ -89,6 +89,7 @@ impl Relay {
     fn keep_house(&mut self, now: Instant, frame: u64, out: &mut impl Sink) {
         self.end_keys(now);
         self.end_recordings(now);
+        self.let_go(now);
         let first = frame % ROUND_FRAMES;
         let mut index = u32::try_from(first).unwrap_or(0);
         while (index as usize) < self.places.len() {
