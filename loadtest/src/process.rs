@@ -5,12 +5,30 @@ use std::fs::{read_dir, read_to_string};
 
 /// Processor time that process `pid` has used, all its living threads together, in microseconds.
 pub(crate) fn cpu_us(pid: u32) -> Option<u64> {
+    Some(threads_ns(pid, "")? / 1000)
+}
+
+/// The same of its threads whose names begin with `name`, in nanoseconds.
+pub(crate) fn threads_ns(pid: u32, name: &str) -> Option<u64> {
     let threads = read_dir(format!("/proc/{pid}/task")).ok()?;
     let used = |thread: std::io::Result<std::fs::DirEntry>| {
-        let text = read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        let folder = thread.ok()?.path();
+        if !read_to_string(folder.join("comm")).ok()?.starts_with(name) {
+            return None;
+        }
+        let text = read_to_string(folder.join("schedstat")).ok()?;
         text.split(' ').next()?.parse::<u64>().ok()
     };
-    Some(threads.filter_map(used).sum::<u64>() / 1000)
+    Some(threads.filter_map(used).sum())
+}
+
+/// The processes whose names begin with `name`; the kernel's own threads are among them.
+pub(crate) fn named(name: &str) -> Vec<u32> {
+    let pids = read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_it =
+        |pid: &u32| read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with(name));
+    pids.filter(is_it).collect()
 }
 
 /// The same of a process and all that it started.
@@ -42,5 +60,6 @@ mod tests {
     fn this_process_has_used_some() {
         assert!(super::cpu_us(std::process::id()).is_some());
         assert!(super::cpu_us(u32::MAX).is_none());
+        assert_eq!(super::threads_ns(std::process::id(), "nobody is called so"), Some(0));
     }
 }

@@ -271,8 +271,11 @@ impl Thread {
         // Without a slot the relay has refused the leg, and says so itself.
         if let Some(slot) = self.relay.slot(leg) {
             if self.sockets.insert(leg, slot, address, rtp).is_err() {
-                // Out of kernel memory for watches: the leg ends as it began.
+                // The process has all the files, or the kernel all the memory that it may: the refusal is the
+                // leg's only event.
                 self.relay.handle(now, Command::RemoveLeg { leg });
+                while self.relay.poll_output().is_some() {}
+                self.refuse(leg, BindFailure::TooManyLegs);
             }
             self.counters.legs.set(self.sockets.len() as u64);
         }

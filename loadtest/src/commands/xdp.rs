@@ -9,12 +9,12 @@ use clap::{Args, ValueEnum};
 use media::sdp::{Direction, Negotiated};
 use media::{Codec, Command, Event};
 use usher_load::results::{Page, Spread, Table};
-use usher_load::xdp::machine::Machine;
 use usher_load::xdp::net::{Net, Place, SWITCH};
 use usher_load::xdp::programs::{AtSwitch, Heard, Sink, Telephones};
-use worker::net::{pin_to, raise_file_limit};
+use worker::net::{pin_to, raise_file_limit, thread_cpu_time};
 use worker::{OffloadConfig, Pool, PoolConfig};
 
+use crate::process::{named, threads_ns};
 use crate::subject::rtpengine::Rtpengine;
 
 /// First port of the switch's legs, and of the telephones (which have other addresses): a leg has the same number
@@ -79,18 +79,27 @@ impl Subject {
     }
 }
 
+/// Processor time by the clocks of who used it. What else runs on the machine is in none of them; what the
+/// kernel does to a frame is in that of the thread that it interrupts, which is nearly always the generator.
+#[derive(Clone, Copy, Debug)]
+struct Clocks {
+    /// The generator's thread, and the kernel's threads for packets (`ksoftirqd`) on all processors.
+    wire_ns: u64,
+    /// The media thread, or rtpengine.
+    subject_ns: u64,
+}
+
 /// One measurement.
 #[derive(Clone, Copy, Debug)]
 struct Measured {
-    /// Processor time of the machine per packet, ns.
-    ns: f64,
+    /// Processor time per packet of generator and kernel, and of the subject's own threads, ns.
+    wire_ns: f64,
+    subject_ns: f64,
     /// Packets a second.
     rate: f64,
     /// Share of the packets that did not arrive.
     lost: f64,
     doubled: u64,
-    /// How busy each side was: the generator's processor, all others.
-    busy: [f64; 2],
     /// Calls that were in the kernel at the end.
     carried: u64,
 }
@@ -110,6 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         }
         page.heading(&format!("{calls} calls"));
+        page.block(EXPLANATION);
         page.block(table(&options.subjects, &all));
     }
     println!("\n{}", page.text());
@@ -120,33 +130,46 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 impl Measured {
+    fn ns(&self) -> f64 {
+        self.wire_ns + self.subject_ns
+    }
+
     fn line(&self) -> String {
         format!(
-            "{:7.0} ns/packet, {:8.0} packets/s, lost {:.4} %, doubled {}, busy {:.0} % + {:.0} %, {} calls in the kernel",
-            self.ns,
+            "{:6.0} + {:5.0} ns/packet, {:8.0} packets/s, lost {:.4} %, doubled {}, {} calls in the kernel",
+            self.wire_ns,
+            self.subject_ns,
             self.rate,
             self.lost * 100.0,
             self.doubled,
-            self.busy[0] * 100.0,
-            self.busy[1] * 100.0,
             self.carried
         )
     }
 }
 
+/// What the columns of the table are.
+const EXPLANATION: &str = "\
+    Frames are made, carried over veth and counted by programs in the kernel, all of it in the generator's thread or in \
+    `ksoftirqd`: \"generator and kernel\" is the time of those per packet, what the kernel does for the subject included. \
+    \"Subject's threads\" is the media thread or rtpengine, by their own clocks. \"Nothing\" drops each frame where it \
+    arrives at the switch: it is what the generator and half of the wire cost, so that \"less nothing\" is a packet's \
+    whole price from the switch's card to the listener's. \"Bare\" looks the packet up and redirects it as it is: the \
+    least that a relay in the kernel can do. Ratios are of \"less nothing\", round by round. Median (smallest - largest).";
+
 fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
     let mut table = Table::new([
         "",
-        "ns of processor time per packet",
-        "less generator and wire",
-        "times the bare redirect",
-        "times Usher in the kernel",
+        "generator and kernel, ns/packet",
+        "subject's threads, ns/packet",
+        "both less \"nothing\", ns/packet",
+        "× bare",
+        "× Usher in the kernel",
         "packets/s",
         "lost",
     ]);
     let values = |of: Subject| -> Vec<f64> {
         let found = subjects.iter().position(|subject| *subject == of).and_then(|at| all.get(at));
-        found.map(|measured| measured.iter().map(|one| one.ns).collect()).unwrap_or_default()
+        found.map(|measured| measured.iter().map(Measured::ns).collect()).unwrap_or_default()
     };
     let nothing = values(Subject::Nothing);
     let net = |of: Subject| -> Vec<f64> {
@@ -159,9 +182,10 @@ fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
             Spread::ratio(&net(subject), &net(Subject::Kernel)).filter(|_| subject != Subject::Nothing);
         table.row([
             subject.title().to_owned(),
-            cell(Spread::of(values(subject))),
+            cell(Spread::of(measured.iter().map(|one| one.wire_ns))),
+            cell(Spread::of(measured.iter().map(|one| one.subject_ns))),
             if subject == Subject::Nothing { String::new() } else { cell(Spread::of(net(subject))) },
-            ratio.map_or_else(String::new, |ratio| ratio.to_string()),
+            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
             beside_kernel.map_or_else(String::new, |ratio| format!("{ratio:.1}")),
             cell(Spread::of(measured.iter().map(|one| one.rate))),
             Spread::of(measured.iter().map(|one| one.lost * 100.0))
@@ -175,7 +199,21 @@ fn table(subjects: &[Subject], all: &[Vec<Measured>]) -> Table {
 enum Relay {
     Program(#[expect(dead_code, reason = "held as long as it is measured")] AtSwitch),
     Pool(Box<Pool>),
-    Rtpengine(#[expect(dead_code, reason = "held as long as it is measured")] Box<Rtpengine>),
+    Rtpengine(Box<Rtpengine>),
+}
+
+impl Relay {
+    /// What was used so far; `soft` are the kernel's threads for packets. To be asked by the generator's thread.
+    fn clocks(&self, soft: &[u32]) -> Result<Clocks, Box<dyn Error>> {
+        let subject_ns = match self {
+            Relay::Program(_) => Some(0),
+            Relay::Pool(_) => threads_ns(std::process::id(), "media-"),
+            Relay::Rtpengine(engine) => threads_ns(engine.pid(), ""),
+        };
+        let soft_ns: u64 = soft.iter().filter_map(|pid| threads_ns(*pid, "")).sum();
+        let wire_ns = u64::try_from(thread_cpu_time().as_nanos())? + soft_ns;
+        Ok(Clocks { wire_ns, subject_ns: subject_ns.ok_or("the subject is gone")? })
+    }
 }
 
 fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, Box<dyn Error>> {
@@ -204,43 +242,33 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
     };
     let mut speaker = Speaker::new(sides);
     warm_up(&mut speaker, &relay, subject, calls)?;
-    let machine = Machine::new();
+    let soft = named("ksoftirqd/");
     speaker.speak_for(Duration::from_millis(300), false)?;
-    let (before, start) = (speaker.heard()?, machine.read());
+    let (before, clocks, start) = (speaker.heard()?, relay.clocks(&soft)?, Instant::now());
     let spoken = speaker.speak_for(Duration::from_secs(options.seconds), options.flat_out)?;
     // What is under way in user space arrives within a tick or two.
-    let (busy, wall) = machine.since(&start);
+    let (wall, then) = (start.elapsed(), relay.clocks(&soft)?);
     std::thread::sleep(Duration::from_millis(50));
     let heard = speaker.heard()?;
     let carried = match &relay {
         Relay::Pool(pool) => pool.total().offloaded,
         Relay::Program(_) | Relay::Rtpengine(_) => 0,
     };
-    Ok(account(options, subject, spoken, (before, heard), (&busy, wall), carried))
-}
-
-fn account(
-    options: &Options,
-    subject: Subject,
-    spoken: u64,
-    (before, after): (Heard, Heard),
-    (busy, wall): (&[Duration], Duration),
-    carried: u64,
-) -> Measured {
-    let arrived = after.packets - before.packets;
+    let arrived = heard.packets - before.packets;
     let lost = if subject == Subject::Nothing { 0 } else { spoken.saturating_sub(arrived) };
-    let total: Duration = busy.iter().sum();
-    let generator = busy.get(options.generator_cpu).copied().unwrap_or_default();
-    let share = |time: Duration| time.as_secs_f64() / wall.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of packets are small")]
-    Measured {
-        ns: total.as_secs_f64() * 1e9 / spoken as f64,
-        rate: spoken as f64 / wall.as_secs_f64(),
-        lost: lost as f64 / spoken as f64,
-        doubled: after.doubled - before.doubled,
-        busy: [share(generator), share(total - generator)],
-        carried,
-    }
+    let measured = {
+        let per_packet = |now: u64, before: u64| now.saturating_sub(before) as f64 / spoken as f64;
+        Measured {
+            wire_ns: per_packet(then.wire_ns, clocks.wire_ns),
+            subject_ns: per_packet(then.subject_ns, clocks.subject_ns),
+            rate: spoken as f64 / wall.as_secs_f64(),
+            lost: lost as f64 / spoken as f64,
+            doubled: heard.doubled - before.doubled,
+            carried,
+        }
+    };
+    Ok(measured)
 }
 
 const fn port(first: u16, leg: u32) -> u16 {

@@ -88,6 +88,11 @@ impl Rtpengine {
 
     /// The call of legs `caller` (even) and `caller + 1`: the even one's telephone offers, the odd one's answers. Where
     /// the two are to send.
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn add_call(
         &mut self,
         caller: u16,

@@ -106,6 +106,8 @@ impl PacketIo for EpollIo {
         self.ready.retain(|token| *token != BELL);
         let bell = self.ready.len() < all;
         self.ready.append(&mut self.again);
+        // The last is taken first: it has to be the one that has waited the longest.
+        self.ready.reverse();
         Ok(Woken { bell, packets: !self.ready.is_empty() })
     }
 

@@ -176,6 +176,41 @@ fn a_cut_datagram_is_withheld() {
     });
 }
 
+/// A leg has two tokens, but mostly one socket.
+#[test]
+fn a_token_may_be_larger_than_the_files_that_a_process_may_have() {
+    let tokens = 2 * usize::try_from(crate::net::raise_file_limit().unwrap().hard.min(500_000)).unwrap();
+    for backend in BACKENDS {
+        let bell = Wake::new().unwrap();
+        let Ok((mut io, _)) = IoChoice::Only(backend).open(&bell, tokens) else { continue };
+        let last = tokens as u64 - 1;
+        for _ in 0..3 {
+            let (a, b) = (add(&mut *io, last, "127.0.0.1:0"), add(&mut *io, 0, "127.0.0.1:0"));
+            assert!(io.send(Token(last), Some(b), b"large", b""));
+            assert!(io.send(Token(0), Some(a), b"small", b""));
+            let mut heard = take(&mut *io, 2);
+            heard.sort();
+            assert_eq!(heard, [(0, a, b"large".to_vec()), (last, b, b"small".to_vec())], "{}", io.name());
+            assert!(io.close(Token(last)) && io.close(Token(0)));
+        }
+    }
+}
+
+#[test]
+fn who_came_first_is_taken_first() {
+    for_each_backend(|io, _| {
+        let ears: Vec<SocketAddr> = (1..8).map(|token| add(io, token, "127.0.0.1:0")).collect();
+        add(io, 0, "127.0.0.1:0");
+        io.wait(Some(Duration::ZERO)).unwrap();
+        let order = [5, 2, 1, 7, 3, 6, 4];
+        for token in order {
+            assert!(io.send(Token(0), ears.get(token - 1).copied(), b"here", b""));
+        }
+        let taken: Vec<usize> = take(io, order.len()).iter().map(|(token, ..)| *token as usize).collect();
+        assert_eq!(taken, order, "{}", io.name());
+    });
+}
+
 /// More than the buffers of any backend hold: nothing is lost that the sockets can keep.
 #[test]
 fn what_does_not_fit_waits() {

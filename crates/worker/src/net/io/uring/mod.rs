@@ -69,6 +69,8 @@ impl Purpose {
 /// A socket's standing request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watch {
+    /// The socket's place among the registered files, while there is one.
+    place: u32,
     /// Counts the sockets that had this token.
     generation: u16,
     /// The kernel has the request.
@@ -94,6 +96,8 @@ pub(super) struct Uring {
     ring: IoUring,
     sockets: SocketTable,
     watches: Vec<Watch>,
+    /// Places among the registered files that nobody has: there may be more tokens than a process may have files.
+    places: Vec<u32>,
     /// Sockets whose request ended and must be renewed.
     to_renew: Vec<Token>,
     /// Sockets that brought too much in one round.
@@ -143,7 +147,8 @@ impl Uring {
             buffers: Buffers::new(&ring)?,
             ring,
             sockets: SocketTable::default(),
-            watches: vec![Watch::default(); usize::try_from(files).unwrap_or(0)],
+            watches: vec![Watch::default(); tokens_max],
+            places: (0..files).rev().collect(),
             to_renew: Vec::new(),
             to_pause: Vec::new(),
             sends: Sends::default(),
@@ -177,7 +182,7 @@ impl Uring {
         }
         watch.armed = true;
         let purpose = Purpose::Receive { token, generation: watch.generation };
-        let receive = opcode::RecvMsgMulti::new(fixed(token), &raw const *self.form, Buffers::GROUP);
+        let receive = opcode::RecvMsgMulti::new(Fixed(watch.place), &raw const *self.form, Buffers::GROUP);
         if !self.request(&receive.build().user_data(purpose.number())) {
             self.retry_later(token);
         }
@@ -318,11 +323,6 @@ impl Uring {
     }
 }
 
-/// A socket's place among the registered files is its token.
-const fn fixed(token: Token) -> Fixed {
-    Fixed((token.0 & 0xffff_ffff) as u32)
-}
-
 /// What the kernel wrote into `buffer`; the buffer itself if the datagram was cut or its sender is unknown.
 fn unwrap(token: Token, place: u16, buffer: Box<Buffer>, bytes: usize) -> Result<Parcel, Box<Buffer>> {
     let number = |at: usize| {
@@ -363,11 +363,12 @@ impl PacketIo for Uring {
     }
 
     fn add(&mut self, token: Token, socket: Socket) -> io::Result<()> {
-        if token.index() >= self.watches.len() {
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
-        }
-        let place = fixed(token).0;
+        let full = || io::Error::from_raw_os_error(libc::EMFILE);
+        let watch = self.watches.get_mut(token.index()).ok_or_else(full)?;
+        let &place = self.places.last().ok_or_else(full)?;
         self.ring.submitter().register_files_update(place, &[socket.as_raw_fd()])?;
+        self.places.pop();
+        watch.place = place;
         self.sockets.insert(token, socket);
         self.to_renew.push(token);
         Ok(())
@@ -392,8 +393,10 @@ impl PacketIo for Uring {
         }
         self.cancel(token);
         self.await_end(token);
+        let place = self.watches.get(token.index()).map_or(0, |watch| watch.place);
         // Only a place beyond the table could fail, and this one was filled.
-        let _ = self.ring.submitter().register_files_update(fixed(token).0, &[-1]);
+        let _ = self.ring.submitter().register_files_update(place, &[-1]);
+        self.places.push(place);
         drop(socket);
         self.to_renew.retain(|other| *other != token);
         self.to_pause.retain(|other| *other != token);
@@ -450,7 +453,12 @@ impl PacketIo for Uring {
         if self.sends.is_full() {
             self.flush();
         }
-        let Some((slot, entry)) = self.sends.push(token, to, header, payload) else { return false };
+        // Nobody knows the token: the kernel says so of a place that nobody has.
+        let known = self.watches.get(token.index()).filter(|_| self.sockets.get(token).is_some());
+        let place = known.map_or(u32::MAX, |watch| watch.place);
+        let Some((slot, entry)) = self.sends.push(token, Fixed(place), to, header, payload) else {
+            return false;
+        };
         if !self.request(&entry.user_data(Purpose::Send(slot).number())) {
             self.sends.forget_last();
             self.tally.sent.blocked += 1;

@@ -65,6 +65,7 @@ impl Sends {
     pub(super) fn push(
         &mut self,
         token: Token,
+        socket: types::Fixed,
         to: Option<SocketAddr>,
         header: &[u8],
         payload: &[u8],
@@ -76,7 +77,6 @@ impl Sends {
         head.copy_from_slice(header);
         tail.copy_from_slice(payload);
         (slot.length, slot.to, slot.token) = (length, to, token);
-        let socket = types::Fixed(u32::try_from(token.0).ok()?);
         // With MSG_DONTWAIT the kernel sends or refuses at once, while it takes the request in.
         let mut send = opcode::Send::new(socket, slot.bytes.as_ptr(), u32::try_from(length).ok()?)
             .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
