@@ -120,7 +120,13 @@ counters! {
     events,
     /// Events lost because the ring was full. Never one that ends a leg.
     events_lost,
-    /// Legs that could not bind their port.
+    /// Events that wait now because the ring is full; no command is carried out meanwhile (goes down too).
+    events_held,
+    /// Unimportant events dropped at the relay's own limit.
+    events_dropped,
+    /// Legs not let into a mix that was full.
+    mixes_full,
+    /// Legs that could not be: no port, no file, or no place for one more.
     binds_failed,
     /// Legs now (goes down too).
     legs,
@@ -187,7 +193,7 @@ type Shown = fn(&Counters) -> &Counter;
 type Source = fn(&media::relay::Counters) -> u64;
 
 /// Where each counter of the relay is shown.
-const RELAY: [(Shown, Source); 22] = [
+const RELAY: [(Shown, Source); 24] = [
     (|shown| &shown.rtp_in, |relay| relay.packets_in),
     (|shown| &shown.rtp_out, |relay| relay.packets_out),
     (|shown| &shown.rtp_offloaded, |relay| relay.packets_offloaded),
@@ -208,6 +214,8 @@ const RELAY: [(Shown, Source); 22] = [
     (|shown| &shown.ticks_late, |relay| relay.late_ticks),
     (|shown| &shown.ticks_skipped, |relay| relay.skipped_ticks),
     (|shown| &shown.commands_ignored, |relay| relay.commands_ignored),
+    (|shown| &shown.events_dropped, |relay| relay.events_dropped),
+    (|shown| &shown.mixes_full, |relay| relay.mixes_full),
     (|shown| &shown.recordings, |relay| relay.recordings),
     (|shown| &shown.recordings_refused, |relay| relay.recordings_refused),
 ];

@@ -15,7 +15,7 @@ use crate::net::{IoChoice, Refusal, SocketOptions};
 use crate::offload::{Offload, OffloadConfig, Table, Unavailable};
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::tokens_max;
-use crate::thread::Thread;
+use crate::thread::{Remains, Thread};
 
 /// How the media threads are started.
 #[derive(Clone, Debug)]
@@ -86,23 +86,30 @@ impl Worker {
     fn start(
         config: &PoolConfig,
         number: usize,
-        rng: Rng,
-        table: Option<Table>,
+        remains: Remains,
         inbox: &Arc<Inbox>,
-        outbox: Outbox,
         counters: &Arc<Counters>,
     ) -> io::Result<(JoinHandle<()>, Opened)> {
         let cpu = config.pin.get(number % config.pin.len().max(1)).copied();
         let (config, inbox, counters) = (config.clone(), Arc::clone(inbox), Arc::clone(counters));
         let (starting, started) = sync_channel(1);
-        let body = move || match config.io.open(&inbox.wake, tokens_max(config.legs_max)) {
-            Ok((io, refusals)) => {
-                // If nobody waits any more, the inbox says so too.
-                let _ = starting.send(Ok((io.name(), refusals)));
-                Thread::new(&config, io, rng, table, inbox, outbox, counters).live(cpu);
-            }
-            Err(error) => {
-                let _ = starting.send(Err(error));
+        let body = move || {
+            let mut remains = Some(remains);
+            // Once, unless it breaks: then a new one takes its place.
+            while let Some(with) = remains.take() {
+                match config.io.open(&inbox.wake, tokens_max(config.legs_max)) {
+                    Ok((io, refusals)) => {
+                        // From the second time on nobody waits for this.
+                        let _ = starting.try_send(Ok((io.name(), refusals)));
+                        let (inbox, counters) = (Arc::clone(&inbox), Arc::clone(&counters));
+                        remains = Thread::new(&config, io, with, inbox, counters).live(cpu);
+                    }
+                    Err(error) => {
+                        // No new call belongs to a thread that is no more.
+                        counters.late.set(1);
+                        let _ = starting.try_send(Err(error));
+                    }
+                }
             }
         };
         let thread = std::thread::Builder::new().name(format!("media-{number}")).spawn(body)?;
@@ -147,8 +154,8 @@ impl Pool {
             let inbox = Arc::new(Inbox::new(config.commands_max)?);
             let counters = Arc::new(Counters::default());
             let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
-            let (thread, opened) =
-                Worker::start(config, number, rng.fork(), tables.pop(), &inbox, outbox, &counters)?;
+            let remains = Remains::fresh(rng.fork(), tables.pop(), outbox);
+            let (thread, opened) = Worker::start(config, number, remains, &inbox, &counters)?;
             (pool.io_name, pool.io_refusals) = opened;
             pool.workers.push(Worker { inbox, counters, thread: Some(thread) });
         }
@@ -186,7 +193,7 @@ impl Pool {
             match order {
                 Order::Media(command) => Full(Box::new(command)),
                 #[cfg(test)]
-                Order::Panic(_) => unreachable!("a command was left"),
+                Order::Panic(_) | Order::Break => unreachable!("a command was left"),
             }
         })
     }

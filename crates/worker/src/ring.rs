@@ -17,6 +17,9 @@ pub(crate) enum Order {
     /// Panic now, or at the next packet of a leg: to show that it is survived.
     #[cfg(test)]
     Panic(Option<base::LegKey>),
+    /// Panic, and again while recovering from that.
+    #[cfg(test)]
+    Break,
 }
 
 /// Orders for one media thread.
@@ -101,6 +104,11 @@ impl Outbox {
     /// Whether events wait for room in the ring.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// How many.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// The reader has something to look at, be it no event.

@@ -164,10 +164,16 @@ impl Sockets {
         leg.is_some()
     }
 
-    /// Closes all sockets. The legs that had them.
-    pub(crate) fn remove_all(&mut self) -> Vec<LegKey> {
+    /// The legs that have sockets.
+    pub(crate) fn keys(&self) -> Vec<LegKey> {
         let mut legs: Vec<LegKey> = self.legs.iter().flatten().map(|leg| leg.key).collect();
         legs.sort_unstable();
+        legs
+    }
+
+    /// Closes all sockets. The legs that had them.
+    pub(crate) fn remove_all(&mut self) -> Vec<LegKey> {
+        let legs = self.keys();
         for &key in &legs {
             self.remove(key);
         }

@@ -78,6 +78,23 @@ fn a_panic_over_one_packet_ends_one_leg() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_mended_ends_all_legs_and_another_takes_its_place() {
+    for_each_io(|rig| {
+        for times in 1..=2 {
+            rig.add(1, "127.0.11.3:20000");
+            rig.add(2, "127.0.11.3:20002");
+            rig.pool.order(Order::Break);
+            assert_eq!((rig.removed(), rig.removed()), (LegKey(1), LegKey(2)));
+            let total = rig.pool.total();
+            assert_eq!((total.panics, total.legs, total.late), (2 * times, 0, 0));
+        }
+        rig.add(1, "127.0.11.3:20000");
+        rig.pool.send(0, Command::RemoveLeg { leg: LegKey(1) }).unwrap();
+        assert_eq!(rig.removed(), LegKey(1));
+    });
+}
+
+#[test]
 fn a_panic_of_nobody_in_particular_ends_all_legs_and_the_thread_goes_on() {
     for_each_io(|rig| {
         rig.add(1, "127.0.11.2:20000");

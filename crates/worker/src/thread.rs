@@ -58,18 +58,35 @@ pub(crate) struct Thread {
     current: Option<(LegKey, Parcel)>,
     #[cfg(test)]
     trap: Option<LegKey>,
+    /// Panics in the middle of recovering from one, to show that it is survived.
+    #[cfg(test)]
+    is_brittle: bool,
+}
+
+/// What is left of a thread that could not be mended: all that another one can begin with.
+pub(crate) struct Remains {
+    pub(crate) rng: Rng,
+    pub(crate) table: Option<Table>,
+    pub(crate) outbox: Outbox,
+    pub(crate) relay_totals: RelayTotals,
+}
+
+impl Remains {
+    /// Of a thread that has not lived yet.
+    pub(crate) fn fresh(rng: Rng, table: Option<Table>, outbox: Outbox) -> Remains {
+        Remains { rng, table, outbox, relay_totals: RelayTotals::default() }
+    }
 }
 
 impl Thread {
     pub(crate) fn new(
         config: &PoolConfig,
         io: Box<dyn PacketIo>,
-        mut rng: Rng,
-        table: Option<Table>,
+        remains: Remains,
         inbox: Arc<Inbox>,
-        outbox: Outbox,
         counters: Arc<Counters>,
     ) -> Self {
+        let Remains { mut rng, table, outbox, relay_totals } = remains;
         let relay = Relay::new(relay_config(config.legs_max, table.is_some()), rng.next_seed());
         Thread {
             epoch: config.epoch,
@@ -83,7 +100,7 @@ impl Thread {
             inbox,
             outbox,
             counters,
-            relay_totals: RelayTotals::default(),
+            relay_totals,
             woken: Woken::default(),
             orders_left: false,
             busy: false,
@@ -94,11 +111,13 @@ impl Thread {
             current: None,
             #[cfg(test)]
             trap: None,
+            #[cfg(test)]
+            is_brittle: false,
         }
     }
 
-    /// The thread's whole life.
-    pub(crate) fn live(mut self, cpu: Option<usize>) {
+    /// The thread's whole life: until it is stopped (`None`), or broken for good. Then all its legs have ended.
+    pub(crate) fn live(mut self, cpu: Option<usize>) -> Option<Remains> {
         if let Some(cpu) = cpu {
             // A processor that is not there or not ours: run where the kernel likes.
             let _ = net::pin_to(cpu);
@@ -111,10 +130,29 @@ impl Thread {
                     self.round();
                 }
             }));
-            if lived.is_err() {
-                self.recover();
+            if lived.is_err() && catch_unwind(AssertUnwindSafe(|| self.recover())).is_err() {
+                return Some(self.end());
             }
         }
+        None
+    }
+
+    /// Not even ending its legs one by one could be done: lets everything go as it is, and says of all legs
+    /// that they ended.
+    fn end(mut self) -> Remains {
+        self.counters.panics.add(1);
+        self.relay_totals.keep(self.relay.counters());
+        for leg in self.sockets.keys() {
+            self.tell(Event::Removed { leg, stats: Box::default() });
+        }
+        self.counters.legs.set(0);
+        self.outbox.finish_round();
+        let Thread { rng, mut table, outbox, relay_totals, sockets, relay, .. } = self;
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((sockets, relay))));
+        let cleared = catch_unwind(AssertUnwindSafe(|| table.iter_mut().for_each(Table::clear)));
+        // What could not be closed or cleared is lost until the process ends; the calls have ended anyway.
+        let _ = (dropped, cleared);
+        Remains { rng, table, outbox, relay_totals }
     }
 
     fn now(&self) -> Instant {
@@ -197,6 +235,7 @@ impl Thread {
         self.relay_totals.publish(self.relay.counters(), &self.counters);
         self.watch_strain(now);
         self.outbox.finish_round();
+        self.counters.events_held.set(self.outbox.held() as u64);
         self.count_processor_time();
     }
 
@@ -240,6 +279,11 @@ impl Thread {
                 Order::Panic(None) => panic!("as ordered"),
                 #[cfg(test)]
                 Order::Panic(leg) => self.trap = leg,
+                #[cfg(test)]
+                Order::Break => {
+                    self.is_brittle = true;
+                    panic!("as ordered");
+                }
             }
         }
     }
@@ -315,6 +359,8 @@ impl Thread {
     fn recover(&mut self) {
         self.counters.panics.add(1);
         self.busy = true;
+        #[cfg(test)]
+        assert!(!self.is_brittle, "as ordered");
         let removed = self.current.take().map(|(leg, parcel)| {
             self.sockets.io().give_back(parcel);
             let now = self.now();

@@ -16,7 +16,8 @@ const WATCHED: &[(&str, &str, &str)] = &[
     ("media_commands_dropped", "", "commands lost: too many waited for a media thread"),
     ("drops_blocked", "", "voice packets lost: a socket's send buffer was full"),
     ("buffers_exhausted", "", "sockets had to wait: a media thread's receive buffers were full"),
-    ("binds_failed", "", "legs failed: a media port could not be bound"),
+    ("binds_failed", "", "legs failed: no media port could be bound, or no file was left for one"),
+    ("events_lost", "", "news lost: too many waited from the media threads"),
     ("panics", "", "a media thread fell over and went on; the calls concerned were ended"),
 ];
 
