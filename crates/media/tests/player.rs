@@ -171,8 +171,8 @@ fn a_leg_alone_sends_silence_and_a_bridged_one_does_not() {
 }
 
 #[test]
-fn a_thousand_legs_are_spread_over_the_frame() {
-    let phones: Vec<Phone> = (0..1_000u64)
+fn two_thousand_legs_are_spread_over_the_frame() {
+    let phones: Vec<Phone> = (0..2_000u64)
         .map(|n| Phone {
             leg: base::LegKey(n),
             at: ([10, 0, (n / 250) as u8, n as u8], 4_000).into(),
@@ -184,12 +184,12 @@ fn a_thousand_legs_are_spread_over_the_frame() {
     world.take_sent();
     world.run(20);
     let sent = world.take_sent();
-    assert_eq!(sent.len(), 1_000);
+    assert_eq!(sent.len(), 2_000);
     let mut per_ms = std::collections::BTreeMap::<Instant, usize>::new();
     for packet in &sent {
         *per_ms.entry(packet.at).or_default() += 1;
     }
-    assert!(per_ms.len() == 20 && per_ms.values().all(|&count| count == 50), "{per_ms:?}");
+    assert!(per_ms.len() == 20 && per_ms.values().all(|&count| count == 100), "{per_ms:?}");
 }
 
 #[test]

@@ -225,8 +225,8 @@ impl Thread {
             self.take_orders(now);
         }
         self.take_packets(now);
+        // What leaves on our own account is no reason to rest: no packet gathers meanwhile.
         if self.relay.poll_timeout().is_some_and(|(at, _)| at <= now) {
-            self.busy = true;
             self.relay.handle_timeout(now, &mut self.sockets);
             self.carry_out(now);
         }

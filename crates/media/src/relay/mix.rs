@@ -50,7 +50,7 @@ pub(super) struct Mix {
     pub(super) key: MixKey,
     members: Vec<Member>,
     rate: Rate,
-    /// Place in the wheel's list.
+    /// Place in the wheel.
     pub(super) ticks_at: u32,
 }
 
