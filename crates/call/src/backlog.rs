@@ -1,11 +1,11 @@
 //! New calls that wait to be begun while the switch is busy with those it has, and who of them is let go when
 //! there are more than it can begin in time.
 //!
-//! What tells overload is waiting, not a rate, and waiting that lasts: once somebody has waited at every moment for
-//! [`BURST`], whoever was not begun within `wait_max` is let go at that moment (the rule of CoDel, RFC 8289: a queue that
-//! empties is doing its work, one that stands is not). Before that it is a burst, which is better worked off than refused.
-//! The most valuable are begun first, hardly ever wait that long, and may wait longer; in quiet times nobody does, and nobody
-//! is asked for his worth. A burst that can be worked off in time costs nobody anything.
+//! What tells overload is waiting, not a rate, and waiting that lasts. Whoever comes while somebody has waited at every
+//! moment for less than [`BURST`] belongs to a burst, which is better worked off than refused. Who comes later is let go
+//! at the moment when he has waited for `wait_max` (the rule of CoDel, RFC 8289: a queue that empties is doing its work, one
+//! that stands is not), so that a refusal is a quick one whatever the burst before it left. The most valuable are begun first,
+//! hardly ever wait that long, and may wait longer; in quiet times nobody does, and nobody is asked for his worth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,9 +43,11 @@ impl Worth {
 /// So many may wait before their worth matters.
 const EARLY_MAX: usize = 16;
 
-/// A backlog that was empty this lately is a burst. Shorter than a caller hears, and than a carrier's first
-/// retransmission (T1, 500 ms).
+/// A backlog that was empty this lately is a burst. Shorter than a caller hears.
 const BURST: Duration = Duration::from_millis(100);
+
+/// So long waits at most who came with a burst: three quarters of a carrier's first retransmission (T1, 500 ms).
+const BURST_WAIT_MAX: Duration = Duration::from_millis(375);
 
 /// Calls that wait at most, whatever they take.
 const WAITING_MAX: usize = 4096;
@@ -60,14 +62,13 @@ pub struct Backlog<T> {
     standing: Option<Instant>,
     wait_max: Duration,
     next: u64,
-    crowded: bool,
 }
 
 impl<T> Backlog<T> {
     /// Nobody waits yet, and nobody but the most valuable shall wait for longer than `wait_max`.
     pub fn new(wait_max: Duration) -> Self {
         let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
-        Backlog { waiting, deadlines, standing: None, wait_max, next: 0, crowded: false }
+        Backlog { waiting, deadlines, standing: None, wait_max, next: 0 }
     }
 
     /// Whether nobody waits.
@@ -83,47 +84,44 @@ impl<T> Backlog<T> {
     /// Whether the worth of a call that comes now matters. While few wait, and for less than a quarter of the
     /// limit, it does not, and need not be found out ([`Worth::Early`]).
     pub fn worth_matters(&self, now: Instant) -> bool {
-        self.waiting.len() >= EARLY_MAX || self.is_slow(now)
+        self.waiting.len() >= EARLY_MAX || self.stands_for(now) >= self.wait_max / 4
     }
 
-    /// Whether calls are being let go. It ends when nobody waits for more than a quarter of the limit.
-    pub const fn is_crowded(&self) -> bool {
-        self.crowded
+    /// For how long somebody has waited at every moment.
+    fn stands_for(&self, now: Instant) -> Duration {
+        self.standing.map_or(Duration::ZERO, |since| now - since)
     }
 
     /// A call came. Returns the least valuable one if more wait than may at all.
     pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
+        let burst = if self.stands_for(now) < BURST { BURST_WAIT_MAX } else { Duration::ZERO };
         self.standing.get_or_insert(now);
-        let until = now + self.wait_max.saturating_mul(worth.patience());
+        let until = now + self.wait_max.saturating_mul(worth.patience()).max(burst);
         self.waiting.insert((worth, self.next), (until, call));
         self.deadlines.insert((until, worth, self.next));
         self.next = self.next.wrapping_add(1);
         if self.waiting.len() <= WAITING_MAX {
             return None;
         }
-        self.crowded = true;
         let ((worth, number), (until, call)) = self.waiting.pop_last()?;
         self.deadlines.remove(&(until, worth, number));
         Some(call)
     }
 
     /// A call that has waited for as long as it may, and what it was worth when it came. It is let go; one that
-    /// came [`Worth::Early`] may be worth another wait. Nobody during a burst.
+    /// came [`Worth::Early`] may be worth another wait.
     pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
-        self.standing.filter(|since| now - *since >= BURST)?;
         let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
         self.deadlines.pop_first();
-        self.crowded = true;
         let gone = self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call));
         self.settle();
         gone
     }
 
     /// The next call to begin.
-    pub fn pop(&mut self, now: Instant) -> Option<T> {
+    pub fn pop(&mut self) -> Option<T> {
         let ((worth, number), (until, call)) = self.waiting.pop_first()?;
         self.deadlines.remove(&(until, worth, number));
-        self.crowded &= self.is_slow(now);
         self.settle();
         Some(call)
     }
@@ -133,11 +131,6 @@ impl<T> Backlog<T> {
         if self.waiting.is_empty() {
             self.standing = None;
         }
-    }
-
-    /// Whether somebody has waited for a quarter of what he may.
-    fn is_slow(&self, now: Instant) -> bool {
-        self.deadlines.first().is_some_and(|(until, ..)| *until - now <= self.wait_max / 4 * 3)
     }
 }
 
@@ -157,9 +150,9 @@ mod tests {
         for round in 0..100 {
             assert!(!backlog.worth_matters(at(round)));
             assert_eq!(backlog.push(at(round), Worth::Early, round), None);
-            assert_eq!((backlog.pop_late(at(round)), backlog.pop(at(round))), (None, Some(round)));
+            assert_eq!((backlog.pop_late(at(round)), backlog.pop()), (None, Some(round)));
         }
-        assert!(backlog.is_empty() && !backlog.is_crowded());
+        assert!(backlog.is_empty());
     }
 
     #[test]
@@ -169,9 +162,9 @@ mod tests {
             assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
         }
         for n in 0..500 {
-            assert_eq!((backlog.pop_late(at(n / 70)), backlog.pop(at(n / 70))), (None, Some(n)));
+            assert_eq!((backlog.pop_late(at(n / 70)), backlog.pop()), (None, Some(n)));
         }
-        assert!(!backlog.is_crowded());
+        assert!(backlog.is_empty());
     }
 
     #[test]
@@ -181,9 +174,9 @@ mod tests {
             assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
         }
         for n in 0..500 {
-            assert_eq!((backlog.pop_late(at(n / 6)), backlog.pop(at(n / 6))), (None, Some(n)));
+            assert_eq!((backlog.pop_late(at(n / 6)), backlog.pop()), (None, Some(n)));
         }
-        assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.standing.is_none());
+        assert!(backlog.is_empty() && backlog.standing.is_none());
     }
 
     /// Two come each millisecond, one of ten valuable; one is begun.
@@ -201,19 +194,28 @@ mod tests {
             }
             let late = core::iter::from_fn(|| backlog.pop_late(at(now)));
             gone.extend(late.map(|(_, (came, valuable))| (came, now - came, valuable)));
-            begun.extend(backlog.pop(at(now)).map(|(came, v)| (came, now - came, v)));
+            begun.extend(backlog.pop().map(|(came, v)| (came, now - came, v)));
         }
-        assert!(backlog.is_crowded());
         assert_eq!(begun.len(), 1000, "it is never idle");
-        assert!(gone.len() > 900, "{}", gone.len());
-        // Those of the first 100 ms were taken for a burst; from then on it is told within 8 ms.
-        let (first, rest): (Vec<_>, Vec<_>) = gone.iter().partition(|(came, ..)| *came < 100);
-        assert!(first.iter().all(|(came, waited, valuable)| came + waited <= 108 && !valuable));
-        assert!(rest.iter().all(|(_, waited, valuable)| *waited == 8 && !valuable));
-        assert!(begun.iter().all(|(came, waited, _)| *waited <= if *came < 100 { 100 } else { 8 }));
-        let now = at(1001);
-        while backlog.pop(now).is_some() {}
-        assert!(backlog.is_empty() && !backlog.is_crowded() && backlog.deadlines.is_empty());
+        assert!(gone.len() > 850, "{}", gone.len());
+        // Those of the first 100 ms were taken for a burst and are worked off; from then on it is told within 8 ms.
+        assert!(gone.iter().all(|(came, waited, valuable)| *came >= 100 && *waited == 8 && !valuable));
+        assert!(begun.iter().all(|(came, waited, _)| *waited <= if *came < 100 { 150 } else { 8 }));
+        while backlog.pop().is_some() {}
+        assert!(backlog.is_empty() && backlog.standing.is_none() && backlog.deadlines.is_empty());
+    }
+
+    #[test]
+    fn who_came_with_a_burst_is_let_go_before_the_carrier_sends_again() {
+        let mut backlog = Backlog::new(MS * 5);
+        assert_eq!(backlog.push(at(0), Worth::Early, 1), None);
+        assert_eq!(backlog.push(at(200), Worth::Stranger, 2), None);
+        assert_eq!(
+            (backlog.pop_late(at(204)), backlog.pop_late(at(205))),
+            (None, Some((Worth::Stranger, 2)))
+        );
+        assert_eq!((backlog.pop_late(at(374)), backlog.pop_late(at(375))), (None, Some((Worth::Early, 1))));
+        assert!(backlog.is_empty());
     }
 
     #[test]
@@ -223,6 +225,6 @@ mod tests {
             (0..WAITING_MAX + 2).filter(|n| backlog.push(at(0), Worth::Emergency, *n).is_some()).count();
         assert_eq!((gone, backlog.len()), (2, WAITING_MAX));
         assert_eq!(backlog.pop_late(at(60_000)), None);
-        assert_eq!(backlog.pop(at(60_000)), Some(0));
+        assert_eq!(backlog.pop(), Some(0));
     }
 }

@@ -12,6 +12,7 @@ mod dial;
 pub mod directory;
 pub mod explain;
 mod info;
+pub mod intake;
 mod invariants;
 mod journey;
 mod ledger;

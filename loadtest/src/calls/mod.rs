@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use usher_load::rtp::{Expect, Generator, Stream};
-use worker::net::{ReceiveBatch, Socket, SocketOptions};
+use worker::net::{DATAGRAMS_MAX, ReceiveBatch, Socket, SocketOptions, send_all};
 
 use crate::demo::http::Api;
 use crate::demo::people::Agent;
@@ -174,6 +174,8 @@ pub(crate) struct Calls {
     hang_ups: VecDeque<(Instant, u64)>,
     /// Agents who let it ring: until when, the call, and the 200 that they then send.
     pick_ups: VecDeque<(Instant, u64, String)>,
+    /// Callers who are connected and for whom nobody is rung.
+    waiting: usize,
     /// When each agent's last call ended.
     free_since: HashMap<String, Instant>,
     next: u64,
@@ -185,10 +187,12 @@ pub(crate) struct Calls {
     text: String,
 }
 
-/// A socket for SIP.
+/// A socket for SIP. What is sent leaves with [`Line::flush`], many datagrams in one system call: that is most of
+/// what a call costs here.
 struct Line {
     socket: Socket,
     here: SocketAddr,
+    leaving: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 impl Line {
@@ -196,12 +200,20 @@ impl Line {
         let options = SocketOptions { receive_buffer_bytes: Some(BUFFER_BYTES), ..SocketOptions::default() };
         let socket = Socket::bind(at, &options).map_err(|error| format!("{at}: {error}"))?;
         let here = socket.local_address()?;
-        Ok(Line { socket, here })
+        Ok(Line { socket, here, leaving: Vec::new() })
     }
 
-    fn send(&self, text: &str, to: SocketAddr) {
+    fn send(&mut self, text: &str, to: SocketAddr) {
+        self.leaving.push((to, text.as_bytes().to_vec()));
+        if self.leaving.len() >= DATAGRAMS_MAX {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
         // A datagram that cannot be sent is lost; the call counts as stuck.
-        let _ = self.socket.send(Some(to), text.as_bytes(), &[]);
+        send_all(&self.socket, &self.leaving);
+        self.leaving.clear();
     }
 }
 
@@ -234,6 +246,7 @@ impl Calls {
             silent,
             _unread: unread,
             calls: HashMap::new(),
+            waiting: 0,
             by_agent: HashMap::new(),
             hang_ups: VecDeque::new(),
             pick_ups: VecDeque::new(),
@@ -375,6 +388,7 @@ impl Calls {
     fn give_up(&mut self) {
         self.counts.stuck += self.calls.len() as u64;
         self.calls.clear();
+        self.waiting = 0;
         self.by_agent.clear();
     }
 
@@ -413,6 +427,8 @@ impl Calls {
             self.bye(key);
             busy = true;
         }
+        self.trunk.flush();
+        self.desk.flush();
         Ok(busy)
     }
 
@@ -502,6 +518,7 @@ impl Calls {
         let call = self.calls.get_mut(&key)?;
         if !call.connected {
             call.connected = true;
+            self.waiting += usize::from(call.rung.is_none());
             let _ = self.clocks.answer.record(micros(now - call.begun));
         }
         if let (Some(socket), Some(remote)) = (call.media[0].take(), raw.audio()) {
@@ -567,7 +584,7 @@ impl Calls {
     fn agent_rung(&mut self, now: Instant, call_id: &str, raw: Raw<'_>) -> Option<()> {
         let number = raw.caller_number()?;
         let key: u64 = number.strip_prefix("139").or_else(|| number.strip_prefix("138"))?.parse().ok()?;
-        let waiting = self.calls.values().filter(|call| call.connected && call.rung.is_none()).count();
+        let waiting = self.waiting;
         let call = self.calls.get_mut(&key)?;
         let here = self.desk.here;
         let contact = format!("Contact: <sip:agent@{here}>\r\n");
@@ -580,6 +597,7 @@ impl Calls {
         if let Some(since) = self.free_since.remove(agent).filter(|_| waiting > 1) {
             let _ = self.clocks.idle.record(micros(now - since));
         }
+        self.waiting -= usize::from(call.connected);
         call.rung = Some(agent.to_owned());
         call.remote = raw.audio();
         let (from, to, target) = (raw.header("From")?, raw.header("To")?, raw.contact()?);
@@ -639,7 +657,7 @@ impl Calls {
         if let Some(agent) = &call.rung {
             self.free_since.insert(agent.clone(), Instant::now());
         }
-        let line = if self.sides.listen { &self.trunk } else { &self.desk };
+        let line = if self.sides.listen { &mut self.trunk } else { &mut self.desk };
         line.send(&self.text, self.sides.switch);
     }
 
@@ -648,6 +666,7 @@ impl Calls {
         let call = self.calls.get_mut(&key)?;
         *call.over.get_mut(end)? = true;
         if call.over == [true, true] {
+            self.waiting -= usize::from(call.connected && call.rung.is_none());
             self.calls.remove(&key);
             if let Some(ears) = &mut self.ears {
                 ears.close(key);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base::{CallKey, Duration, Finding, Rng, Seed};
 use call::Local;
-use call::backlog::Backlog;
+use call::intake::Intake;
 use call::view::{Notice, Snapshot};
 use console::Readiness;
 use sip::Protocol;
@@ -170,7 +170,7 @@ fn signalling(
         duty,
         udp,
         arrivals: Vec::new(),
-        backlog: Backlog::new(Duration::from_millis(loaded.main.sip.backlog_ms)),
+        intake: Intake::new(Duration::from_millis(loaded.main.sip.backlog_ms)),
         overloads: Rarely::default(),
         streams,
         stream_events,

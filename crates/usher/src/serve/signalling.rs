@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base::{CallKey, Duration, Instant, Pii};
 use bytes::Bytes;
-use call::backlog::{Backlog, Worth};
+use call::backlog::Worth;
+use call::intake::{Intake, Next};
 use call::view::{Notice, Snapshot};
 use call::{Input, Local, Output};
 use console::AdminRequest;
@@ -39,10 +40,12 @@ use crate::config::keys::KeyBook;
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(500);
 /// How soon commands that a media thread had no room for are tried again.
 const COMMAND_RETRY: Duration = Duration::from_millis(1);
-/// How long new calls are begun before the network is looked at again.
-const BEGIN_FOR: Duration = Duration::from_millis(1);
+/// How long what has arrived is handled before the network is looked at again.
+const WORK_FOR: Duration = Duration::from_millis(1);
 /// Media events handled before the network has its turn.
-const EVENTS_PER_ROUND: usize = 1024;
+const EVENTS_PER_ROUND: usize = 256;
+/// Refusals that leave in one system call.
+const REFUSALS_PER_FLUSH: usize = 32;
 
 /// Everything that the loop owns.
 pub struct Signalling {
@@ -54,10 +57,10 @@ pub struct Signalling {
     pub duty: Duty,
     /// UDP sockets.
     pub udp: UdpListeners,
-    /// What they brought, while it is handled.
+    /// What they brought, while it is sorted.
     pub arrivals: Vec<Arrival>,
-    /// New calls that wait to be begun.
-    pub backlog: Backlog<(Flow, Bytes)>,
+    /// What has arrived and is not handled yet.
+    pub intake: Intake<Arrival, (Flow, Bytes)>,
     /// Says that there are too many.
     pub overloads: Rarely,
     /// TCP connections.
@@ -115,7 +118,7 @@ enum Wake {
     Signal(Signal),
     Deadline,
     Snapshot,
-    Backlog,
+    Intake,
 }
 
 impl Signalling {
@@ -145,9 +148,9 @@ impl Signalling {
                 () = &mut sleep => Wake::Deadline,
                 _ = snapshots.tick() => Wake::Snapshot,
                 // The runtime looks at the sockets meanwhile.
-                () = tokio::task::yield_now(), if !self.backlog.is_empty() => Wake::Backlog,
+                () = tokio::task::yield_now(), if !self.intake.is_empty() => Wake::Intake,
             };
-            if self.backlog.is_empty() {
+            if self.intake.is_empty() {
                 self.pace.gather();
             }
             self.handle(wake);
@@ -172,20 +175,24 @@ impl Signalling {
             Wake::Signal(Signal::Drain) => self.start_draining(now),
             Wake::Deadline => {}
             Wake::Snapshot => self.publish(),
-            Wake::Backlog => {}
+            Wake::Intake => self.drain_udp(now),
         }
-        self.begin_calls();
+        self.work();
         // A deadline may have passed while something else was handled.
         if self.local.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.local.handle_timeout(now);
         }
     }
 
+    /// Empties the sockets, so that all that waits is seen.
     fn drain_udp(&mut self, now: Instant) {
+        if self.intake.is_full() {
+            return;
+        }
         let mut arrivals = std::mem::take(&mut self.arrivals);
         self.udp.drain(|arrival| arrivals.push(arrival));
         for arrival in arrivals.drain(..) {
-            self.arrival(now, arrival);
+            self.arrived(now, arrival);
         }
         self.arrivals = arrivals;
     }
@@ -201,21 +208,44 @@ impl Signalling {
                 if let Arrival::Closed(flow) = &arrival {
                     self.streams.closed(flow);
                 }
-                self.arrival(now, arrival);
+                self.arrived(now, arrival);
             }
         }
     }
 
-    fn arrival(&mut self, now: Instant, arrival: Arrival) {
-        let input = match arrival {
+    /// Puts an arrival in its place.
+    fn arrived(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
             Arrival::Message { flow, bytes } if Glimpse::of(&bytes) != Glimpse::Other => {
-                return self.queue(now, flow, bytes);
+                let (switch, slow) = (self.local.switch(), &self.slow);
+                let worth = |call: &(Flow, Bytes)| worth(switch, slow, call);
+                if let Some(gone) = self.intake.arrived(now, (flow, bytes), worth) {
+                    self.let_go(now, gone);
+                }
             }
-            Arrival::Message { flow, bytes } => sip::Input::Received { flow, bytes },
-            Arrival::Closed(flow) => sip::Input::Closed { flow },
-            Arrival::Failed(flow) => sip::Input::SendFailed { flow },
-        };
-        self.local.handle(now, Input::Sip(input));
+            other => self.intake.existing(other),
+        }
+    }
+
+    /// Refuses those for whom it is too late, then handles what has arrived, for as long as nothing else can have
+    /// become urgent.
+    fn work(&mut self) {
+        let begun = self.clock.now();
+        self.refuse_late(begun);
+        let mut now = self.clock.now();
+        while now - begun < WORK_FOR {
+            let input = match self.intake.next() {
+                None => return,
+                Some(Next::New((flow, bytes)) | Next::Existing(Arrival::Message { flow, bytes })) => {
+                    sip::Input::Received { flow, bytes }
+                }
+                Some(Next::Existing(Arrival::Closed(flow))) => sip::Input::Closed { flow },
+                Some(Next::Existing(Arrival::Failed(flow))) => sip::Input::SendFailed { flow },
+            };
+            self.local.handle(now, Input::Sip(input));
+            self.carry_out();
+            now = self.clock.now();
+        }
     }
 
     /// Tells the switch which media threads keep up. A thread changes its mind seconds apart, so the log is
@@ -231,53 +261,26 @@ impl Signalling {
         }
     }
 
-    /// Something new waits for its turn, behind everything that belongs to what exists.
-    fn queue(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let worth = if self.backlog.worth_matters(now) { self.worth(&flow, &bytes) } else { Worth::Early };
-        if let Some((flow, bytes)) = self.backlog.push(now, worth, (flow, bytes)) {
-            self.let_go(now, flow, bytes);
+    fn refuse_late(&mut self, now: Instant) {
+        for refused in 1.. {
+            let (switch, slow) = (self.local.switch(), &self.slow);
+            let Some(gone) = self.intake.too_late(now, |call| worth(switch, slow, call)) else { break };
+            self.let_go(now, gone);
+            if refused % REFUSALS_PER_FLUSH == 0 {
+                self.send_all();
+            }
         }
     }
 
     /// Not everything new can be begun in time: this one is refused.
-    fn let_go(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+    fn let_go(&mut self, now: Instant, (flow, bytes): (Flow, Bytes)) {
         count(&self.counters.calls_let_go);
         self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
         if self.overloads.is_due(now) {
             tracing::warn!(
-                waiting = self.backlog.len(),
+                waiting = self.intake.waiting(),
                 "more new calls than can be begun in time: refusing"
             );
-        }
-    }
-
-    fn worth(&self, flow: &Flow, bytes: &[u8]) -> Worth {
-        let switch = self.local.switch();
-        switch.worth(flow, bytes, |number| {
-            self.slow.directory.tier(number, |name| switch.tier_named(name)).flatten()
-        })
-    }
-
-    /// Begins what waits, for as long as nothing else can have become urgent, and lets go what waited too long.
-    fn begin_calls(&mut self) {
-        let begun = self.clock.now();
-        let mut now = begun;
-        while let Some((worth, (flow, bytes))) = self.backlog.pop_late(now) {
-            // Who came before it mattered may be worth waiting for.
-            let known = if worth == Worth::Early { self.worth(&flow, &bytes) } else { Worth::Stranger };
-            let gone = match known {
-                Worth::Stranger => Some((flow, bytes)),
-                known => self.backlog.push(now, known, (flow, bytes)),
-            };
-            if let Some((flow, bytes)) = gone {
-                self.let_go(now, flow, bytes);
-            }
-        }
-        while now - begun < BEGIN_FOR {
-            let Some((flow, bytes)) = self.backlog.pop(now) else { return };
-            self.local.handle(now, Input::Sip(sip::Input::Received { flow, bytes }));
-            self.carry_out();
-            now = self.clock.now();
         }
     }
 
@@ -340,11 +343,15 @@ impl Signalling {
 
     /// Does what the switch wants done and sends what leaves; whether and how that was the last of it.
     fn pump(&mut self) -> Option<End> {
+        self.send_all();
+        self.end
+    }
+
+    fn send_all(&mut self) {
         self.carry_out();
         for _ in 0..self.udp.flush() {
             count(&self.counters.udp_sends_failed);
         }
-        self.end
     }
 
     fn carry_out(&mut self) {
@@ -454,4 +461,9 @@ impl Signalling {
             tracing::warn!(count, "{meaning}");
         }
     }
+}
+
+/// What something new is worth, by the directory in memory.
+fn worth(switch: &call::Switch, slow: &SlowEnds, (flow, bytes): &(Flow, Bytes)) -> Worth {
+    switch.worth(flow, bytes, |number| slow.directory.tier(number, |name| switch.tier_named(name)).flatten())
 }
