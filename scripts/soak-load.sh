@@ -8,7 +8,7 @@ seconds=${1:-7200}
 usher=target/release/usher load=target/release/usher-load
 config=config/load
 rest=40                                        # RFC 3261 timers keep finished transactions for 32 s
-round=$((seconds < 300 ? 15 : 60))
+length=$((seconds < 300 ? 15 : 60))
 
 rm -rf var/load && mkdir -p var/load
 [ -f "$config/agents.toml" ] || scripts/make-load-agents.sh
@@ -23,18 +23,20 @@ look() {
     echo "$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") $(ls "/proc/$pid/fd" | wc -l)" \
         "$(metric 'usher_media_ports_now{kind="used"}')" "$(metric usher_sip_transactions_now)"
 }
-voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --media "$round" --pid "$pid" --cpu 1 --generator-cpu 1; }
-talk() { taskset -c 1 "$load" calls --agents 500 --calls $((round * 200)) --rate 200 --pid "$pid"; }
+voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --media "$length" --pid "$pid" --cpu 1 --generator-cpu 1; }
+talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 200)) --rate 200 --pid "$pid"; }
+# What the load said stands in last.txt; it is shown when not every call was completed.
+round() { voices >var/load/last.txt 2>&1 && talk >>var/load/last.txt 2>&1 || { cat var/load/last.txt >&2; exit 1; }; }
 
 end=$(($(date +%s) + seconds))
 rounds=0
 echo "warming up"
-voices >var/load/last.txt && talk >>var/load/last.txt
+round
 sleep "$rest"
 read -r memory files ports transactions <<<"$(look)"
 echo "start: $memory kB, $files descriptors, $ports ports, $transactions transactions"
 while [ "$(date +%s)" -lt "$end" ]; do
-    voices >var/load/last.txt && talk >>var/load/last.txt || { cat var/load/last.txt >&2; exit 1; }
+    round
     rounds=$((rounds + 1))
     echo "$(date +%T) round $rounds: $(look) (kB, descriptors, ports, transactions)"
 done

@@ -46,6 +46,10 @@ const EARLY_MAX: usize = 16;
 /// A backlog that was empty this lately is a burst. Shorter than a caller hears.
 const BURST: Duration = Duration::from_millis(100);
 
+/// Nobody belongs to a burst who comes so soon after somebody was let go: a backlog that empties for a moment because it
+/// refuses is still too much.
+const SORE: Duration = Duration::from_secs(1);
+
 /// So long waits at most who came with a burst: three quarters of a carrier's first retransmission (T1, 500 ms).
 const BURST_WAIT_MAX: Duration = Duration::from_millis(375);
 
@@ -60,6 +64,8 @@ pub struct Backlog<T> {
     deadlines: BTreeSet<(Instant, Worth, u64)>,
     /// Since when somebody waits at every moment.
     standing: Option<Instant>,
+    /// When somebody was last let go.
+    refused: Option<Instant>,
     wait_max: Duration,
     next: u64,
 }
@@ -68,7 +74,7 @@ impl<T> Backlog<T> {
     /// Nobody waits yet, and nobody but the most valuable shall wait for longer than `wait_max`.
     pub fn new(wait_max: Duration) -> Self {
         let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
-        Backlog { waiting, deadlines, standing: None, wait_max, next: 0 }
+        Backlog { waiting, deadlines, standing: None, refused: None, wait_max, next: 0 }
     }
 
     /// Whether nobody waits.
@@ -94,7 +100,8 @@ impl<T> Backlog<T> {
 
     /// A call came. Returns the least valuable one if more wait than may at all.
     pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
-        let burst = if self.stands_for(now) < BURST { BURST_WAIT_MAX } else { Duration::ZERO };
+        let sore = self.refused.is_some_and(|at| now - at < SORE);
+        let burst = if sore || self.stands_for(now) >= BURST { Duration::ZERO } else { BURST_WAIT_MAX };
         self.standing.get_or_insert(now);
         let until = now + self.wait_max.saturating_mul(worth.patience()).max(burst);
         self.waiting.insert((worth, self.next), (until, call));
@@ -113,6 +120,9 @@ impl<T> Backlog<T> {
     pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
         let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
         self.deadlines.pop_first();
+        if worth != Worth::Early {
+            self.refused = Some(now);
+        }
         let gone = self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call));
         self.settle();
         gone
@@ -216,6 +226,19 @@ mod tests {
         );
         assert_eq!((backlog.pop_late(at(374)), backlog.pop_late(at(375))), (None, Some((Worth::Early, 1))));
         assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn a_backlog_that_empties_because_it_refuses_is_no_burst() {
+        let mut backlog = Backlog::new(MS * 5);
+        assert_eq!(backlog.push(at(0), Worth::Stranger, 1), None);
+        assert_eq!(backlog.push(at(100), Worth::Stranger, 2), None);
+        assert_eq!((backlog.pop(), backlog.pop_late(at(105))), (Some(1), Some((Worth::Stranger, 2))));
+        for (came, late) in [(106, 111), (1_104, 1_109), (2_109, 2_484)] {
+            assert_eq!(backlog.push(at(came), Worth::Stranger, 3), None);
+            assert_eq!(backlog.pop_late(at(late - 1)), None);
+            assert_eq!(backlog.pop_late(at(late)), Some((Worth::Stranger, 3)), "{came}");
+        }
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl Strain {
         self.late
     }
 
+    /// When to look again though nothing is to be done: a thread without legs has no rounds of its own, and while it
+    /// counts as late nobody gives it any.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.late.then_some(self.window_ends)
+    }
+
     fn end_window(&mut self, now: Instant) {
         let mean = self.lag.checked_div(self.rounds).unwrap_or_default();
         let bad = mean > LATE || self.dropped > self.dropped_before;
@@ -88,6 +94,20 @@ mod tests {
         let first = late.iter().position(|late| !late).unwrap();
         assert!((2_000..=2_201).contains(&first), "{first}");
         assert!(!late[first..].contains(&true));
+    }
+
+    #[test]
+    fn a_late_thread_that_nobody_uses_recovers_by_looking_again() {
+        let mut strain = Strain::default();
+        assert_eq!(strain.next_look(), None);
+        run(&mut strain, 0, 1_000, 2_500, 0);
+        let mut looks = 0;
+        while let Some(at) = strain.next_look() {
+            strain.round(at, Duration::ZERO, 0);
+            looks += 1;
+            assert!(looks < 30);
+        }
+        assert!(looks >= 20 && !strain.is_late(), "{looks}");
     }
 
     #[test]

@@ -181,7 +181,8 @@ impl Thread {
         if self.busy {
             self.measure_lag(next, now);
         }
-        let deadline = self.relay.poll_timeout().map(|(at, _)| at);
+        let due = self.relay.poll_timeout().map(|(at, _)| at);
+        let deadline = due.into_iter().chain(self.strain.next_look()).min();
         let timeout = if self.orders_left && !self.outbox.is_stuck() {
             Some(Duration::ZERO)
         } else if self.outbox.is_stuck() {

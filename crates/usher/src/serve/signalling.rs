@@ -230,9 +230,9 @@ impl Signalling {
     /// Refuses those for whom it is too late, then handles what has arrived, for as long as nothing else can have
     /// become urgent.
     fn work(&mut self) {
+        self.refuse_late(self.clock.now());
         let begun = self.clock.now();
-        self.refuse_late(begun);
-        let mut now = self.clock.now();
+        let mut now = begun;
         while now - begun < WORK_FOR {
             let input = match self.intake.next() {
                 None => return,
@@ -246,6 +246,7 @@ impl Signalling {
             self.carry_out();
             now = self.clock.now();
         }
+        self.refuse_late(now);
     }
 
     /// Tells the switch which media threads keep up. A thread changes its mind seconds apart, so the log is
