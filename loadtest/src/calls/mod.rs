@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -179,8 +179,6 @@ pub(crate) struct Calls {
     /// When each agent's last call ended.
     free_since: HashMap<String, Instant>,
     next: u64,
-    /// In branches and tags: the switch remembers an earlier run's for half a minute.
-    run: u64,
     manner: Manner,
     ears: Option<Ears>,
     generator: Option<Generator>,
@@ -254,7 +252,6 @@ impl Calls {
             pick_ups: VecDeque::new(),
             free_since: HashMap::new(),
             next: 1,
-            run: u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?,
             ears: if manner.voices { Some(Ears::new()?) } else { None },
             manner,
             generator,
@@ -464,13 +461,13 @@ impl Calls {
             }
         }
         let Sides { switch, number, .. } = &self.sides;
-        let (here, run) = (self.trunk.here, self.run);
+        let here = self.trunk.here;
         let prefix = if valuable { 138 } else { 139 };
         self.text.clear();
         let _ = write!(
             self.text,
-            "INVITE sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{run:x}.{key}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{prefix}{key:08}@{here}>;tag=c{run:x}.{key}\r\nTo: <sip:{number}@{switch}>\r\n\
+            "INVITE sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{key}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{prefix}{key:08}@{here}>;tag=c{key}\r\nTo: <sip:{number}@{switch}>\r\n\
              Call-ID: {key}@load\r\nCSeq: 1 INVITE\r\nContact: <sip:carrier@{here}>\r\n"
         );
         raw::close(&mut self.text, &session(call.here[0], self.sides.muted));
@@ -509,11 +506,11 @@ impl Calls {
 
     fn caller_answered(&mut self, now: Instant, key: u64, raw: Raw<'_>) -> Option<()> {
         let (to, target) = (raw.header("To")?, raw.contact()?);
-        let (here, run, from) = (self.trunk.here, self.run, raw.header("From")?);
+        let (here, from) = (self.trunk.here, raw.header("From")?);
         self.text.clear();
         let _ = write!(
             self.text,
-            "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKa{run:x}.{key}\r\nMax-Forwards: 70\r\n\
+            "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKa{key}\r\nMax-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {key}@load\r\nCSeq: 1 ACK\r\n"
         );
         raw::close(&mut self.text, "");
@@ -537,7 +534,7 @@ impl Calls {
             call.over[1] = true;
             let _ = write!(
                 call.bye,
-                "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKb{run:x}.{key}\r\nMax-Forwards: 70\r\n\
+                "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKb{key}\r\nMax-Forwards: 70\r\n\
                  From: {from}\r\nTo: {to}\r\nCall-ID: {key}@load\r\nCSeq: 2 BYE\r\n"
             );
             self.counts.bridged += 1;
@@ -547,12 +544,11 @@ impl Calls {
 
     fn caller_refused(&mut self, key: u64, status: u16, raw: Raw<'_>) -> Option<()> {
         let Sides { switch, number, .. } = &self.sides;
-        let (here, run) = (self.trunk.here, self.run);
-        let (from, to) = (raw.header("From")?, raw.header("To")?);
+        let (here, from, to) = (self.trunk.here, raw.header("From")?, raw.header("To")?);
         self.text.clear();
         let _ = write!(
             self.text,
-            "ACK sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{run:x}.{key}\r\n\
+            "ACK sip:{number}@{switch} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKi{key}\r\n\
              Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {key}@load\r\nCSeq: 1 ACK\r\n"
         );
         raw::close(&mut self.text, "");
@@ -590,7 +586,7 @@ impl Calls {
         let key: u64 = number.strip_prefix("139").or_else(|| number.strip_prefix("138"))?.parse().ok()?;
         let waiting = self.waiting;
         let call = self.calls.get_mut(&key)?;
-        let (here, run) = (self.desk.here, self.run);
+        let here = self.desk.here;
         let contact = format!("Contact: <sip:agent@{here}>\r\n");
         let session = session(call.here[1], self.sides.muted);
         if call.rung.is_some() {
@@ -607,7 +603,7 @@ impl Calls {
         let (from, to, target) = (raw.header("From")?, raw.header("To")?, raw.contact()?);
         let _ = write!(
             call.bye,
-            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKb{run:x}.{key}\r\nMax-Forwards: 70\r\n\
+            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKb{key}\r\nMax-Forwards: 70\r\n\
              From: {to};tag=a{key}\r\nTo: {from}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\n"
         );
         self.by_agent.insert(call_id.to_owned(), key);
