@@ -80,7 +80,7 @@ impl<E, N> Intake<E, N> {
     }
 
     /// What to handle next.
-    pub fn next(&mut self) -> Option<Next<E, N>> {
+    pub fn pop(&mut self) -> Option<Next<E, N>> {
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(TURNS)
             && let Some(call) = self.new.pop()
@@ -118,7 +118,7 @@ mod tests {
         }
         intake.existing("bye");
         intake.existing("ack");
-        let order: Vec<_> = core::iter::from_fn(|| intake.next()).collect();
+        let order: Vec<_> = core::iter::from_fn(|| intake.pop()).collect();
         assert_eq!(order[..2], [Next::Existing("bye"), Next::Existing("ack")]);
         // The first sixteen came before worth mattered; 120 is a valuable one and passes 117 to 119.
         let calls: Vec<u64> = (101..=116).chain([120, 117, 118, 119]).collect();
@@ -132,7 +132,7 @@ mod tests {
         (0..EXISTING_MAX).for_each(|n| intake.existing(n));
         assert!(intake.is_full());
         assert_eq!(intake.arrived(at(0), 7, worth), None);
-        let before = core::iter::from_fn(|| intake.next()).take_while(|next| *next != Next::New(7));
+        let before = core::iter::from_fn(|| intake.pop()).take_while(|next| *next != Next::New(7));
         assert!(before.count() < TURNS as usize);
         assert!(!intake.is_full());
     }
@@ -151,7 +151,7 @@ mod tests {
             refused.extend(core::iter::from_fn(|| intake.too_late(at(ms), worth)).map(|call| (call, ms)));
             let mut room = 15;
             while room > 0 {
-                match intake.next() {
+                match intake.pop() {
                     Some(Next::New(call)) => {
                         begun.push(call);
                         room -= 10;

@@ -234,7 +234,7 @@ impl Signalling {
         let begun = self.clock.now();
         let mut now = begun;
         while now - begun < WORK_FOR {
-            let input = match self.intake.next() {
+            let input = match self.intake.pop() {
                 None => return,
                 Some(Next::New((flow, bytes)) | Next::Existing(Arrival::Message { flow, bytes })) => {
                     sip::Input::Received { flow, bytes }
