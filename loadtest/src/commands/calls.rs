@@ -76,6 +76,10 @@ pub(crate) struct Options {
     /// One caller of so many is from 138…, numbers that the directory may know, and is counted apart.
     #[arg(long, default_value_t = 0)]
     valuable_every: u64,
+    /// Number of the first call, and so of its caller; else by the clock, because the switch remembers the calls of a
+    /// run for half a minute (RFC 3261 §17.2.4).
+    #[arg(long)]
+    first: Option<u64>,
     /// Nobody sends nor takes voice (`a=inactive`).
     #[arg(long)]
     muted: bool,
@@ -139,9 +143,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let hold = held.is_none().then(|| Duration::from_millis(options.hold_ms));
     let rings = Duration::from_millis(options.ring_ms);
     let manner = Manner { hold, rings, voices: options.voices && options.media.is_none() };
-    // The switch remembers the calls of a run for half a minute (RFC 3261 §17.2.4): the next run's have other numbers.
     let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut calls = Calls::new(sides, manner, generator)?.numbered_from(second % 900 * 100_000);
+    let first = options.first.unwrap_or(second % 900 * 100_000);
+    let mut calls = Calls::new(sides, manner, generator)?.numbered_from(first);
     let outcome = measure(options, &mut calls, held)?;
     print(&outcome);
     if let Some(path) = &options.json {

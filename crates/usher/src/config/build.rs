@@ -287,6 +287,7 @@ fn endpoint(parts: &Parts, keys: &KeyBook) -> sip::EndpointConfig {
         urgent: main.emergency.clone(),
         limits: sip::EndpointLimits {
             requests_per_source_per_s: main.sip.per_source_per_s,
+            requests_per_trunk_source_per_s: requests_per_trunk_source(&parts.trunks),
             legs_max: main.limits.calls_max.saturating_mul(4).max(1000),
             // A finished transaction is kept for half a minute: this is 3,000 calls/s.
             transactions_max: 400_000,
@@ -323,6 +324,14 @@ fn trunk_config(entry: &TrunkEntry, main: &Main, keys: &KeyBook) -> sip::TrunkCo
         symmetric: entry.symmetric,
         from_host: entry.from_host.clone(),
     }
+}
+
+/// What a trunk's address may ask per second: never less than the calls that its trunk may bring, so that the excess
+/// is refused by the trunk's own limit.
+fn requests_per_trunk_source(trunks: &[TrunkEntry]) -> u32 {
+    let usual = sip::EndpointLimits::default().requests_per_trunk_source_per_s;
+    let most = trunks.iter().map(|trunk| trunk.calls_per_s_max).max().unwrap_or(0);
+    usual.max(most.saturating_mul(2))
 }
 
 fn trunk(entry: &TrunkEntry, keys: &KeyBook) -> Trunk {
