@@ -1,4 +1,4 @@
-//! Why a call went to an agent, or why nobody got anybody. How a decision is told and written is in `explain`.
+//! Why a call went to an agent, or why nobody got anybody. The words in which it is told are in `explain`.
 
 use base::{AgentKey, CallKey, CallbackKey, Duration, Instant, QueueKey, TierKey};
 

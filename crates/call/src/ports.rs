@@ -25,8 +25,8 @@ struct Share {
 }
 
 /// The part of a worker's pairs that no caller from outside is given: were they all taken by callers who wait, no
-/// agent could be rung and nobody would ever be served. An eighth lets through every eighth agent who answers and more
-/// as talks end, and costs a full switch an eighth of its callers.
+/// agent could be rung and nobody would ever be served. Each talk that ends gives two pairs back, so an eighth is enough to
+/// go on with, and costs a full switch an eighth of its callers.
 const KEPT_FOR_RINGING: usize = 8;
 
 impl Share {

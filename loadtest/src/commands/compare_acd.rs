@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::net::UdpSocket;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,20 +12,14 @@ use hdrhistogram::Histogram;
 use usher_load::results::{Chart, Group, Page, Scale, Series, Spread, Table};
 use worker::net::pin_to;
 
-use crate::calls::{Calls, Manner, Sides, Times, seat};
-use crate::demo::http::Api;
-use crate::demo::people;
-use crate::server::Server;
+use crate::calls::{Calls, Manner, Sides, Times};
+use crate::server::Stand;
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The switch.
-    #[arg(long, default_value = "target/release/usher")]
-    usher: PathBuf,
-    /// The switch's configuration.
-    #[arg(long, default_value = "config/load")]
-    config: PathBuf,
+    #[command(flatten)]
+    stand: Stand,
     /// Agents.
     #[arg(long, default_value_t = 50)]
     agents: usize,
@@ -48,15 +41,6 @@ pub(crate) struct Options {
     /// Rounds.
     #[arg(long, default_value_t = 5)]
     rounds: u64,
-    /// Processor of the switch.
-    #[arg(long, default_value_t = 0)]
-    server_cpu: usize,
-    /// Processor of the callers and agents.
-    #[arg(long, default_value_t = 1)]
-    cpu: usize,
-    /// Folder of the table and the chart.
-    #[arg(long, default_value = "loadtest/results")]
-    out: PathBuf,
 }
 
 /// A distributor measured on the same kind of machine on another day: medians in milliseconds, cost in microseconds.
@@ -96,7 +80,7 @@ struct Round {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    pin_to(options.cpu)?;
+    pin_to(options.stand.cpu)?;
     let mut rounds = Vec::new();
     for number in 0..options.rounds {
         let datagram_us = datagrams(options)?;
@@ -105,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         println!("{round:?}");
         rounds.push(round);
     }
-    let path = page(options, &rounds).save(&options.out)?;
+    let path = page(options, &rounds).save(&options.stand.out)?;
     println!("saved to {}", path.display());
     Ok(())
 }
@@ -118,7 +102,7 @@ fn datagrams(options: &Options) -> Result<Times, Box<dyn Error>> {
     }
     client.connect(server.local_addr()?)?;
     let over = Arc::new(AtomicBool::new(false));
-    let (over_too, cpu) = (Arc::clone(&over), options.server_cpu);
+    let (over_too, cpu) = (Arc::clone(&over), options.stand.server_cpu);
     let echo = std::thread::spawn(move || -> std::io::Result<()> {
         pin_to(cpu)?;
         let mut buffer = [0; 2048];
@@ -146,10 +130,7 @@ fn datagrams(options: &Options) -> Result<Times, Box<dyn Error>> {
 /// First more callers than agents, then fewer.
 fn distribute(options: &Options, round: u64) -> Result<(Times, Times, f64), Box<dyn Error>> {
     let sides = Sides::on_this_machine(5070);
-    let server = Server::usher(&options.usher, &options.config, options.server_cpu)?;
-    let mut agents = people::agents(&options.config.join("agents.toml"))?;
-    agents.truncate(options.agents);
-    seat(&sides, &agents, &Api::new("http://127.0.0.1:8070", "demo-token"))?;
+    let server = options.stand.switch(&sides, options.agents)?;
     let manner = Manner {
         hold: Some(Duration::from_millis(options.hold_ms)),
         rings: Duration::from_millis(options.ring_ms),

@@ -3,27 +3,20 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use usher_load::results::{Chart, Group, Page, Scale, Series, Spread, Table};
 use worker::net::pin_to;
 
-use crate::calls::{Calls, Manner, Sides, seat};
-use crate::demo::http::Api;
-use crate::demo::people;
-use crate::server::{CommandLine, Server, absolute};
+use crate::calls::{Calls, Manner, Sides};
+use crate::server::{Server, Stand, absolute};
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The switch.
-    #[arg(long, default_value = "target/release/usher")]
-    usher: PathBuf,
-    /// The switch's configuration.
-    #[arg(long, default_value = "config/load")]
-    config: PathBuf,
+    #[command(flatten)]
+    stand: Stand,
     /// The proxy.
     #[arg(long, default_value = "/usr/sbin/kamailio")]
     kamailio: PathBuf,
@@ -39,15 +32,6 @@ pub(crate) struct Options {
     /// Rounds: in each, both run at every rate.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Processor of those compared.
-    #[arg(long, default_value_t = 0)]
-    server_cpu: usize,
-    /// Processor of the generator.
-    #[arg(long, default_value_t = 1)]
-    cpu: usize,
-    /// Folder of the table and the chart.
-    #[arg(long, default_value = "loadtest/results")]
-    out: PathBuf,
 }
 
 /// Measured elsewhere, on another day: median processor time per call where the machine was quiet, and the most
@@ -94,7 +78,7 @@ struct Run {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    pin_to(options.cpu)?;
+    pin_to(options.stand.cpu)?;
     let mut runs = Vec::new();
     for _ in 0..options.rounds {
         for peer in Peer::ALL {
@@ -106,28 +90,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    let path = page(options, &runs).save(&options.out)?;
+    let path = page(options, &runs).save(&options.stand.out)?;
     println!("saved to {}", path.display());
     Ok(())
 }
 
 fn start(options: &Options, peer: Peer) -> Result<Server, Box<dyn Error>> {
     match peer {
-        Peer::Usher => {
-            let server = Server::usher(&options.usher, &options.config, options.server_cpu)?;
-            let mut agents = people::agents(&options.config.join("agents.toml"))?;
-            agents.truncate(300);
-            seat(&peer.sides(), &agents, &Api::new("http://127.0.0.1:8070", "demo-token"))?;
-            Ok(server)
-        }
+        Peer::Usher => options.stand.switch(&peer.sides(), 300),
         Peer::Kamailio => {
             let config = absolute(&options.kamailio_config)?;
-            let arguments = |folder: &Path, command: &mut Command| {
+            let server = Server::start(&options.kamailio, options.stand.server_cpu, |folder, command| {
                 command.args(["-DD", "-E", "-m", "256", "-M", "16", "-f"]).arg(&config);
                 command.arg("-Y").arg(folder).arg("-w").arg(folder);
-            };
-            let line = CommandLine { program: &options.kamailio, arguments: &arguments };
-            let server = Server::start(&line, options.server_cpu)?;
+            })?;
             answers(peer.sides().switch)?;
             Ok(server)
         }

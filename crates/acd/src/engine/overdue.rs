@@ -1,21 +1,21 @@
 //! Promises that are due. Such a customer has waited like a caller of his tier who came when he did, and competes as one:
 //! when his turn comes the agent is held for him while he is called, and nobody else gets that agent.
 
-use base::{CallKey, Instant};
+use base::{CallKey, CallbackKey, Instant};
 
 use super::Engine;
 use super::callbacks::Stage;
 use super::decide::Seen;
 use crate::decision::Trigger;
 use crate::io::{Output, Timer};
-use crate::policy::{Head, Verdict};
+use crate::policy::{Head, Seat, Verdict};
 use crate::tables::{Agent, AgentIx, CallIx, CallState, CallbackIx, Place};
 
 /// Overdue promises that are looked at for a free agent, the earliest due first.
 const LOOKS: usize = 64;
 
 impl Engine {
-    pub(super) fn callback_due(&mut self, now: Instant, key: base::CallbackKey) {
+    pub(super) fn callback_due(&mut self, now: Instant, key: CallbackKey) {
         let Some(&ix) = self.callback_of.get(&key) else { return };
         self.callback_counts.overdue += 1;
         self.outputs.push_back(Output::CallbackOverdue { callback: key });
@@ -42,9 +42,10 @@ impl Engine {
         if self.overdue.is_empty() || self.config.callbacks.quiet_until(now).is_some() {
             return None;
         }
+        let seat = self.seat_kept(now, agent);
         let mut first: Option<(Seen, CallbackIx)> = None;
         for &(_, ix) in self.overdue.iter().take(LOOKS) {
-            let Some(seen) = self.judge_promise(now, agent, ix) else { continue };
+            let Some(seen) = self.judge_promise(now, (agent, &seat), ix) else { continue };
             if first.as_ref().is_none_or(|(first, _)| seen.goes_before(first)) {
                 first = Some((seen, ix));
             }
@@ -53,7 +54,7 @@ impl Engine {
     }
 
     /// What a promise is to a free agent: as a call that came when its customer did. `None`: not for him, or held back.
-    fn judge_promise(&self, now: Instant, agent: AgentIx, ix: CallbackIx) -> Option<Seen> {
+    fn judge_promise(&self, now: Instant, (agent, seat): (AgentIx, &Seat), ix: CallbackIx) -> Option<Seen> {
         let entry = self.callbacks.get(ix.at())?;
         let Stage::Waiting { line } = entry.stage else { return None };
         let (line, profile) = (self.index.line_at(line)?, self.agents.get(agent.at())?.profile);
@@ -70,7 +71,7 @@ impl Engine {
             dedicated: false,
             idle: if self.policy.counts_idle() { self.idle_of(line) } else { 0 },
         };
-        match self.policy.rank(&head, &self.seat_kept(now, agent)) {
+        match self.policy.rank(&head, seat) {
             (Verdict::Go(key), rank) => Some(Seen::new(head, key, rank)),
             (Verdict::Wait { .. }, _) => None,
         }
