@@ -544,3 +544,23 @@ pub(crate) struct Tier {
     pub(crate) waits: Waits,
     pub(crate) trust: Trust,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_where_they_were_put_whatever_comes_and_goes() {
+        let mut slab = Slab::default();
+        let rows = 3 * PAGE + 1;
+        for row in 0..rows {
+            assert_eq!((slab.next(), slab.insert(row)), (row, row));
+        }
+        assert!((0..rows).all(|at| slab.get(at) == Some(&at)));
+        assert_eq!((slab.remove(PAGE), slab.remove(PAGE), slab.get(PAGE)), (Some(PAGE), None, None));
+        assert_eq!(slab.insert(7), PAGE, "a hole is filled first");
+        *slab.get_mut(PAGE).unwrap() = 8;
+        assert!(slab.iter().map(|(_, row)| *row).eq((0..rows).map(|at| if at == PAGE { 8 } else { at })));
+        assert_eq!(slab.insert(9), rows);
+    }
+}

@@ -482,6 +482,25 @@ fn an_agent_is_held_no_longer_than_his_customer_is_called() {
     );
 }
 
+#[test]
+fn an_overdue_promise_is_tried_again_by_an_agent_left_to_live_callers() {
+    let mut config = promising(1);
+    config.callbacks.reserve = 1;
+    config.callbacks.retry = s(60);
+    play(
+        config,
+        "0 ready 1
+         10 promise 1 to 500 ordinary since=5 due=100
+         -> callback 1 waiting
+         100 -> overdue 1
+         100 -> dial 1 attempt 1
+         110 customer-fails 1
+         -> callback 1 scheduled 170
+         170 -> callback 1 waiting
+         170 -> dial 1 attempt 2",
+    );
+}
+
 /// Due while agents are free: the agents left to live callers by the rules of callbacks do not hold it up, and the agent
 /// is held although nobody waits.
 #[test]

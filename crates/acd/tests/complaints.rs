@@ -301,6 +301,24 @@ fn a_shortage_of_the_switch_costs_the_agent_a_second_and_the_call_no_agent() {
     );
 }
 
+/// Nor does the call avoid him though another is on duty, who talks.
+#[test]
+fn a_call_goes_to_the_agent_again_who_could_not_be_rung() {
+    play(
+        house(2),
+        "0 ready 1
+         0 call 1 gold
+         -> present 1 to 1
+         answers 1 1
+         1 ready 2
+         1 call 2 gold
+         -> present 2 to 2
+         1 declines 2 2 shortage
+         2 -> present 2 to 2
+         2 answers 2 2",
+    );
+}
+
 /// fusionpbx #6743: one setting makes callers jump ahead unfairly by a base score that grows with time in the system.
 /// Here a head start is a property of the caller, fixed when he comes, and within his tier only.
 #[test]
