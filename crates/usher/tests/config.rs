@@ -154,3 +154,29 @@ fn keys_survive_a_reload() {
     assert_eq!(key(&after, "1001"), None);
     assert_ne!(key(&before, "1001"), key(&after, "2001"));
 }
+
+#[test]
+fn the_excess_of_a_trunk_meets_the_trunks_own_limit() {
+    let copy = Copy::new("trunk-limit");
+    let most = |copy: &Copy| {
+        let loaded =
+            load(&copy.0, &mut KeyBook::default()).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        loaded.settings.sip.limits.requests_per_trunk_source_per_s
+    };
+    assert_eq!(most(&copy), 10_000);
+    copy.edit("trunks.toml", "calls_per_s_max = 500", "calls_per_s_max = 20_000");
+    assert_eq!(most(&copy), 40_000);
+}
+
+#[test]
+fn each_worker_needs_the_ports_of_one_call() {
+    let copy = Copy::new("ports");
+    copy.edit("usher.toml", "ports = [20000, 28999]", "ports = [20000, 20006]");
+    copy.edit("usher.toml", "workers = 1", "workers = 2");
+    let found = copy.mistakes();
+    let told =
+        |f: &&String| f.starts_with("usher.toml:") && f.contains("no room for one call on each of 2 workers");
+    assert_eq!(found.iter().filter(told).count(), 1, "{found:#?}");
+    copy.edit("usher.toml", "ports = [20000, 20006]", "ports = [20000, 20007]");
+    assert_eq!(copy.mistakes(), Vec::<String>::new());
+}
