@@ -117,8 +117,10 @@ impl Tier {
             "promise kept"
         } else if chance >= self.answer_rate_promised {
             "kept, within chance"
-        } else if chance >= self.answer_rate_floor {
+        } else if rate >= self.answer_rate_floor {
             "floor kept"
+        } else if chance >= self.answer_rate_floor {
+            "floor within chance"
         } else {
             "BELOW THE FLOOR"
         }
@@ -213,11 +215,18 @@ mod tests {
 
     #[test]
     fn a_verdict_knows_how_little_few_calls_tell() {
-        let verdicts = [(0, 0), (100, 96), (10, 9), (100, 88), (100, 60)];
+        let verdicts = [(0, 0), (100, 96), (10, 9), (100, 88), (4, 2), (100, 60)];
         let told = verdicts.map(|(offered, answered)| tier(offered, answered).verdict());
         assert_eq!(
             told,
-            ["nobody called", "promise kept", "kept, within chance", "floor kept", "BELOW THE FLOOR"]
+            [
+                "nobody called",
+                "promise kept",
+                "kept, within chance",
+                "floor kept",
+                "floor within chance",
+                "BELOW THE FLOOR"
+            ]
         );
     }
 }
