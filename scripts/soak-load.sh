@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real switch at 60 % of a core for a long time: soak-load.sh [SECONDS]. In turn 1,000 bridged calls with voice, held for
-# a minute, and a minute of short calls. Then memory, descriptors, ports and transactions stand beside those of the start: they
-# must be equal, memory within 10 %. Processor 0 is the switch's, 1 the load's. Needs release builds of usher and usher-load.
+# a minute, and a minute of 2,000 short calls a second. Then memory, descriptors, ports and transactions stand beside those of the
+# start: they must be equal, memory within 10 %. Processor 0 is the switch's, 1 the load's. Needs release builds of usher and usher-load.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-7200}
@@ -24,7 +24,7 @@ look() {
         "$(metric 'usher_media_ports_now{kind="used"}')" "$(metric usher_sip_transactions_now)"
 }
 voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --media "$length" --pid "$pid" --cpu 1 --generator-cpu 1; }
-talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 200)) --rate 200 --pid "$pid"; }
+talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 2000)) --rate 2000 --pid "$pid"; }
 # What the load said stands in last.txt; it is shown when not every call was completed.
 round() { voices >var/load/last.txt 2>&1 && talk >>var/load/last.txt 2>&1 || { cat var/load/last.txt >&2; exit 1; }; }
 
@@ -38,7 +38,7 @@ echo "start: $memory kB, $files descriptors, $ports ports, $transactions transac
 while [ "$(date +%s)" -lt "$end" ]; do
     round
     rounds=$((rounds + 1))
-    echo "$(date +%T) round $rounds: $(look) (kB, descriptors, ports, transactions)"
+    echo "$(date +%T) round $rounds: $(look) (kB, descriptors, ports, transactions); $(sed -nE 's/^(lost|out of order) +/\1 /p' var/load/last.txt | paste -sd ' ')"
 done
 sleep "$rest"
 read -r memory_end files_end ports_end transactions_end <<<"$(look)"

@@ -3,14 +3,18 @@
 use std::time::Instant;
 
 use super::*;
-use crate::net::SocketOptions;
+use crate::net::{SocketOptions, raise_file_limit};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn for_each_backend(test: impl Fn(&mut dyn PacketIo, &Wake)) {
+    for_each_backend_of(8, test);
+}
+
+fn for_each_backend_of(tokens_max: usize, test: impl Fn(&mut dyn PacketIo, &Wake)) {
     for backend in BACKENDS {
         let bell = Wake::new().unwrap();
-        match IoChoice::Only(backend).open(&bell, 8) {
+        match IoChoice::Only(backend).open(&bell, tokens_max) {
             Ok((mut io, _)) => {
                 assert_eq!(io.name(), backend.name);
                 test(&mut *io, &bell);
@@ -62,6 +66,38 @@ fn what_is_sent_arrives_with_its_sender() {
             assert_eq!((sent.packets, sent.bytes, sent.failed), (5, 5 * 162, 0));
         }
         assert!(!io.send(Token(0), None, &[0; 12], &[0; PACKET_BYTES_MAX]), "too long");
+    });
+}
+
+/// However many requests wait for the kernel, each datagram reaches the ear that it is meant for, and no other.
+#[test]
+fn no_datagram_is_mixed_up_while_many_sockets_are_taken_in() {
+    const SOCKETS: u64 = 900;
+    raise_file_limit().unwrap();
+    for_each_backend_of(1024, |io, _| {
+        let sender = add(io, 0, "127.0.0.1:0");
+        let ears: Vec<_> = (0..8).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        // While a datagram waits to be taken, nobody waits for more, and no request is handed over.
+        ears[0].send_to(b"waits", sender).unwrap();
+        assert!(io.wait(Some(PATIENCE)).unwrap().packets);
+        for token in 1..=SOCKETS {
+            add(io, token, "127.0.0.1:0");
+        }
+        io.wait(Some(Duration::ZERO)).unwrap();
+        for number in 0..640_u16 {
+            let ear = ears[usize::from(number) % ears.len()].local_addr().unwrap();
+            assert!(io.send(Token(0), Some(ear), &number.to_be_bytes(), b""));
+        }
+        io.flush();
+        for (first, ear) in (0..).zip(&ears) {
+            ear.set_nonblocking(true).unwrap();
+            let heard = std::iter::from_fn(|| {
+                let mut bytes = [0; 2];
+                ear.recv(&mut bytes).ok().map(|_| u16::from_be_bytes(bytes))
+            });
+            let expected: Vec<u16> = (first..640).step_by(ears.len()).collect();
+            assert_eq!(heard.collect::<Vec<_>>(), expected, "{}", io.name());
+        }
     });
 }
 

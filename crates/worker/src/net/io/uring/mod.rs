@@ -162,15 +162,20 @@ impl Uring {
         })
     }
 
-    /// Hands a request over with the next system call. `false` if the kernel takes none any more.
+    /// Hands a request over with the next system call, or this one if no room is left. `false` if the kernel
+    /// takes none any more.
     #[inline]
     fn request(&mut self, entry: &Entry) -> bool {
-        // SAFETY: what the entry points to is `self.form`, or a slot of `self.sends`; both outlive the ring.
-        if unsafe { self.ring.submission().push(entry) }.is_ok() {
-            return true;
+        if self.ring.submission().is_full() {
+            self.submit();
         }
-        self.submit();
-        // SAFETY: as above.
+        self.enqueue(entry)
+    }
+
+    /// Hands a request over with the next system call. `false` if no room is left.
+    #[inline]
+    fn enqueue(&mut self, entry: &Entry) -> bool {
+        // SAFETY: what the entry points to is `self.form`, or a slot of `self.sends`; both outlive the ring.
         unsafe { self.ring.submission().push(entry) }.is_ok()
     }
 
@@ -450,8 +455,10 @@ impl PacketIo for Uring {
     }
 
     fn send(&mut self, token: Token, to: Option<SocketAddr>, header: &[u8], payload: &[u8]) -> bool {
-        if self.sends.is_full() {
-            self.flush();
+        // Room is made before the datagram has a slot: a submission frees all slots, and one that was filled before
+        // it and handed over after it would be filled again meanwhile.
+        if self.sends.is_full() || self.ring.submission().is_full() {
+            self.submit();
         }
         // Nobody knows the token: the kernel says so of a place that nobody has.
         let known = self.watches.get(token.index()).filter(|_| self.sockets.get(token).is_some());
@@ -459,7 +466,7 @@ impl PacketIo for Uring {
         let Some((slot, entry)) = self.sends.push(token, Fixed(place), to, header, payload) else {
             return false;
         };
-        if !self.request(&entry.user_data(Purpose::Send(slot).number())) {
+        if !self.enqueue(&entry.user_data(Purpose::Send(slot).number())) {
             self.sends.forget_last();
             self.tally.sent.blocked += 1;
         }
