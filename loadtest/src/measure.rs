@@ -74,6 +74,7 @@ pub(crate) fn measure(entry: &Entry, setup: Setup, interval: &Interval) -> Resul
     let (after, took) = (subject.used()?, began.elapsed().as_secs_f64());
     let mut report = generator.finish();
     subject.end()?;
+    report.heard_right()?;
     report.by_stream.clear();
     let cpu_us = after.cpu_us.saturating_sub(before.cpu_us) as f64;
     let moved = if entry.plays() { report.received } else { report.sent };

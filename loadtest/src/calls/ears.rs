@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use worker::net::{ReceiveBatch, Socket};
+use usher_load::rtp::StampedBatch;
+use worker::net::Socket;
 
 /// One packet.
 const TICK: Duration = Duration::from_millis(20);
@@ -55,7 +56,7 @@ impl Ears {
     }
 
     /// Sends what is due and hears what came.
-    pub(super) fn work(&mut self, now: Instant, batch: &mut ReceiveBatch) {
+    pub(super) fn work(&mut self, now: Instant, batch: &mut StampedBatch) {
         for (&(call, place), end) in &mut self.ends {
             if end.due <= now {
                 end.due += TICK;
@@ -63,9 +64,8 @@ impl Ears {
                 let _ = end.socket.send(Some(end.remote), &packet(call, place, end.sequence), &[]);
                 end.sequence = end.sequence.wrapping_add(1);
             }
-            let count = batch.receive(&end.socket).unwrap_or(0);
-            for index in 0..count {
-                let Some((_, bytes)) = batch.packet(index) else { continue };
+            batch.receive(&end.socket);
+            for (_, bytes) in batch.packets() {
                 if end.heard || !is_of(bytes, call, 1 - place) {
                     continue;
                 }

@@ -8,14 +8,13 @@ mod register;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::fmt::Write;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use usher_load::rtp::{Expect, Generator, Stream};
-use worker::net::{DATAGRAMS_MAX, ReceiveBatch, Socket, SocketOptions, send_all};
+use usher_load::rtp::{Expect, Generator, StampedBatch, Stream, realtime_nanos, stamp};
+use worker::net::{DATAGRAMS_MAX, Socket, SocketOptions, send_all};
 
 use crate::demo::http::Api;
 use crate::demo::people::Agent;
@@ -199,6 +198,7 @@ impl Line {
     fn open(at: SocketAddr) -> Result<Line, Box<dyn Error>> {
         let options = SocketOptions { receive_buffer_bytes: Some(BUFFER_BYTES), ..SocketOptions::default() };
         let socket = Socket::bind(at, &options).map_err(|error| format!("{at}: {error}"))?;
+        stamp(&socket)?;
         let here = socket.local_address()?;
         Ok(Line { socket, here, leaving: Vec::new() })
     }
@@ -277,7 +277,7 @@ impl Calls {
     /// Begins `count` calls, `rate` per second, and goes on until they are answered, or over if they end
     /// by themselves.
     pub(crate) fn run(&mut self, count: u64, rate: f64) -> Result<(), Box<dyn Error>> {
-        let (start, first, mut batch) = (Instant::now(), self.counts.begun, ReceiveBatch::default());
+        let (start, first, mut batch) = (Instant::now(), self.counts.begun, StampedBatch::default());
         let mut quiet_since = Instant::now();
         loop {
             let now = Instant::now();
@@ -285,7 +285,7 @@ impl Calls {
             let due = ((start.elapsed().as_secs_f64() * rate) as u64 + 1).min(count);
             let mut busy = false;
             while self.counts.begun - first < due {
-                self.begin(now)?;
+                self.begin()?;
                 busy = true;
             }
             busy |= self.work(now, &mut batch)?;
@@ -304,14 +304,14 @@ impl Calls {
 
     /// Keeps `live` calls going, a new one for each that ends, until `count` have begun and all are over.
     pub(crate) fn run_closed(&mut self, count: u64, live: usize) -> Result<(), Box<dyn Error>> {
-        let (first, mut batch) = (self.counts.begun, ReceiveBatch::default());
+        let (first, mut batch) = (self.counts.begun, StampedBatch::default());
         let mut quiet_since = Instant::now();
         loop {
             let now = Instant::now();
             let mut busy = false;
             // Not all of the first at once: a carrier's trunk takes so many a second.
             if self.calls.len() < live && self.counts.begun - first < count {
-                self.begin(now)?;
+                self.begin()?;
                 busy = true;
             }
             busy |= self.work(now, &mut batch)?;
@@ -330,7 +330,7 @@ impl Calls {
 
     /// Answers what comes for a while.
     pub(crate) fn stay(&mut self, time: Duration) -> Result<(), Box<dyn Error>> {
-        let (end, mut batch) = (Instant::now() + time, ReceiveBatch::default());
+        let (end, mut batch) = (Instant::now() + time, StampedBatch::default());
         while Instant::now() < end {
             if !self.work(Instant::now(), &mut batch)? {
                 std::thread::sleep(Duration::from_millis(5));
@@ -392,19 +392,19 @@ impl Calls {
         self.by_agent.clear();
     }
 
-    fn work(&mut self, now: Instant, batch: &mut ReceiveBatch) -> Result<bool, Box<dyn Error>> {
+    fn work(&mut self, now: Instant, batch: &mut StampedBatch) -> Result<bool, Box<dyn Error>> {
         let mut busy = false;
         for caller in [true, false] {
             let line = if caller { &self.trunk } else { &self.desk };
-            let count = match batch.receive(&line.socket) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                received => received?,
-            };
-            busy |= count > 0;
-            for index in 0..count {
-                let Some((_, bytes)) = batch.packet(index) else { continue };
+            batch.receive(&line.socket);
+            let (looked, clock) = (Instant::now(), realtime_nanos());
+            for (arrived, bytes) in batch.packets() {
+                busy = true;
                 let Some(raw) = Raw::new(bytes) else { continue };
-                let done = if caller { self.at_trunk(now, raw) } else { self.at_desk(now, raw) };
+                // How late we look at it is none of the switch's time.
+                let at =
+                    looked.checked_sub(Duration::from_nanos(clock.saturating_sub(arrived))).unwrap_or(looked);
+                let done = if caller { self.at_trunk(at, raw) } else { self.at_desk(at, raw) };
                 self.counts.odd += u64::from(done.is_none());
             }
         }
@@ -412,7 +412,7 @@ impl Calls {
             && *at <= now
         {
             if let Some((_, key, answer)) = self.pick_ups.pop_front() {
-                self.pick_up(now, key, &answer);
+                self.pick_up(key, &answer);
             }
             busy = true;
         }
@@ -432,14 +432,14 @@ impl Calls {
         Ok(busy)
     }
 
-    fn begin(&mut self, now: Instant) -> Result<(), Box<dyn Error>> {
+    fn begin(&mut self) -> Result<(), Box<dyn Error>> {
         let key = self.next;
         self.next += 1;
         self.counts.begun += 1;
         let valuable = self.sides.is_valuable(key);
         self.counts.valuable[0] += u64::from(valuable);
         let mut call = Call {
-            begun: now,
+            begun: Instant::now(),
             picked_up: None,
             rung: None,
             remote: None,
@@ -485,7 +485,7 @@ impl Calls {
             return match (cseq.ends_with("INVITE"), status) {
                 (_, 100..200) => Some(()),
                 (true, 200..300) => self.caller_answered(now, key, raw),
-                (true, _) => self.caller_refused(key, status, raw),
+                (true, _) => self.caller_refused(now, key, status, raw),
                 (false, _) => self.over(key, 0),
             };
         }
@@ -542,7 +542,7 @@ impl Calls {
         Some(())
     }
 
-    fn caller_refused(&mut self, key: u64, status: u16, raw: Raw<'_>) -> Option<()> {
+    fn caller_refused(&mut self, now: Instant, key: u64, status: u16, raw: Raw<'_>) -> Option<()> {
         let Sides { switch, number, .. } = &self.sides;
         let (here, from, to) = (self.trunk.here, raw.header("From")?, raw.header("To")?);
         self.text.clear();
@@ -554,7 +554,7 @@ impl Calls {
         raw::close(&mut self.text, "");
         self.trunk.send(&self.text, *switch);
         let call = self.calls.remove(&key)?;
-        let _ = self.clocks.refuse.record(micros(call.begun.elapsed()));
+        let _ = self.clocks.refuse.record(micros(now - call.begun));
         *self.counts.refused.entry(status).or_default() += 1;
         Some(())
     }
@@ -610,7 +610,7 @@ impl Calls {
         raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session);
         let answer = std::mem::take(&mut self.text);
         if self.manner.rings.is_zero() {
-            self.pick_up(now, key, &answer);
+            self.pick_up(key, &answer);
         } else {
             self.pick_ups.push_back((now + self.manner.rings, key, answer));
         }
@@ -618,7 +618,8 @@ impl Calls {
     }
 
     /// The agent's 200.
-    fn pick_up(&mut self, now: Instant, key: u64, answer: &str) {
+    fn pick_up(&mut self, key: u64, answer: &str) {
+        let now = Instant::now();
         let Some(call) = self.calls.get_mut(&key).filter(|call| call.picked_up.is_none()) else { return };
         call.picked_up = Some(now);
         self.desk.send(answer, self.sides.switch);

@@ -154,7 +154,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let refused = if options.overload { outcome.signalling.refused.values().sum() } else { 0 };
     let whole = outcome.signalling.completed + refused == outcome.signalling.begun;
-    if whole { Ok(()) } else { Err("not every call was completed".into()) }
+    if !whole {
+        return Err("not every call was completed".into());
+    }
+    Ok(outcome.media.as_ref().map_or(Ok(()), Report::heard_right)?)
 }
 
 fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Outcome, Box<dyn Error>> {

@@ -87,7 +87,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     sleep(Duration::from_secs(options.seconds));
     let report = generator.finish();
     println!("{report}");
-    save(&report, options.json.as_ref())
+    save(&report, options.json.as_ref())?;
+    Ok(report.heard_right()?)
 }
 
 pub(crate) fn save(report: &Report, path: Option<&PathBuf>) -> Result<(), Box<dyn Error>> {

@@ -10,5 +10,6 @@ mod stream;
 pub use clock::{realtime_nanos, resident_bytes};
 pub use generator::{Generator, GeneratorConfig};
 pub use packet::{HEADER_BYTES, PAYLOAD_BYTES, Probe};
+pub use receive::{StampedBatch, stamp};
 pub use report::{Pace, Quantiles, Report, StreamReport};
 pub use stream::{Expect, Stream};

@@ -15,7 +15,7 @@ const BYTES: usize = 2048;
 const CONTROL_WORDS: usize = 8;
 
 /// Asks the kernel to stamp what arrives at `socket`.
-pub(super) fn stamp(socket: &Socket) -> io::Result<()> {
+pub fn stamp(socket: &Socket) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the kernel reads one int from `on`, which lives for the length of the call.
     let done = unsafe {
@@ -25,8 +25,9 @@ pub(super) fn stamp(socket: &Socket) -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Receives batches from stamped sockets.
-pub(super) struct StampedBatch {
+/// Receives batches from sockets that were given to [`stamp`].
+#[derive(Debug)]
+pub struct StampedBatch {
     bytes: Box<[[u8; BYTES]; BATCH]>,
     control: Box<[[u64; CONTROL_WORDS]; BATCH]>,
     /// Length and arrival of each datagram taken.
@@ -43,7 +44,7 @@ impl Default for StampedBatch {
 
 impl StampedBatch {
     /// Takes up to [`BATCH`] datagrams that wait at `socket`. Whether more may wait.
-    pub(super) fn receive(&mut self, socket: &Socket) -> bool {
+    pub fn receive(&mut self, socket: &Socket) -> bool {
         self.count = 0;
         // SAFETY: both types are integers and pointers, for which zero is a valid value.
         let mut vectors: [iovec; BATCH] = unsafe { std::mem::zeroed() };
@@ -73,7 +74,7 @@ impl StampedBatch {
 
     /// What the last [`StampedBatch::receive`] took: arrival in nanoseconds of wall time (0 if the kernel
     /// did not say) and bytes.
-    pub(super) fn packets(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub fn packets(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let taken = self.got.iter().zip(self.bytes.iter()).take(self.count);
         taken.map(|(&(length, arrived), bytes)| (arrived, bytes.get(..length).unwrap_or_default()))
     }

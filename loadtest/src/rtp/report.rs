@@ -224,6 +224,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// An error if any packet was heard by a stream that it was not meant for: whoever passes voices to strangers has
+    /// not been measured but found broken.
+    pub fn heard_right(&self) -> Result<(), String> {
+        match self.bleed {
+            0 => Ok(()),
+            bleed => Err(format!("{bleed} packets were heard by somebody else than they were meant for")),
+        }
+    }
+
     pub(super) fn new(
         seconds: f64,
         cpu_seconds: f64,
