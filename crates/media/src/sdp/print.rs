@@ -13,7 +13,8 @@ impl Session {
         let mut out = String::with_capacity(512);
         // Writing to a String cannot fail.
         let _ = self.print(&mut out);
-        Bytes::from(out)
+        // A copy of the right size: a leg keeps it for as long as it lives.
+        Bytes::copy_from_slice(out.as_bytes())
     }
 
     fn print(&self, out: &mut String) -> core::fmt::Result {
