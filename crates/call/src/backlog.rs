@@ -24,6 +24,8 @@ pub enum Worth {
     Customer(TierKey),
     /// Nobody known.
     Stranger,
+    /// A call is taken back: never before it has begun or been let go.
+    Withdrawal,
 }
 
 impl Worth {
@@ -35,7 +37,7 @@ impl Worth {
             Worth::Agent | Worth::Customer(TierKey(0)) => 8,
             Worth::Customer(TierKey(1)) => 4,
             Worth::Customer(TierKey(2)) => 2,
-            Worth::Early | Worth::Customer(_) | Worth::Stranger => 1,
+            Worth::Early | Worth::Customer(_) | Worth::Stranger | Worth::Withdrawal => 1,
         }
     }
 }
@@ -120,7 +122,7 @@ impl<T> Backlog<T> {
     pub fn pop_late(&mut self, now: Instant) -> Option<(Worth, T)> {
         let &(_, worth, number) = self.deadlines.first().filter(|(until, ..)| *until <= now)?;
         self.deadlines.pop_first();
-        if worth != Worth::Early {
+        if !matches!(worth, Worth::Early | Worth::Withdrawal) {
             self.refused = Some(now);
         }
         let gone = self.waiting.remove(&(worth, number)).map(|(_, call)| (worth, call));

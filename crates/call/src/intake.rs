@@ -64,6 +64,12 @@ impl<E, N> Intake<E, N> {
         self.new.push(now, worth, call)
     }
 
+    /// A call that may still wait here is taken back: that is handled once the call has been (RFC 3261 §9.2 knows only calls
+    /// that have begun). Returns what must be refused at once.
+    pub fn withdrawn(&mut self, now: Instant, cancel: N) -> Option<N> {
+        self.new.push(now, Worth::Withdrawal, cancel)
+    }
+
     /// Something new that has waited too long and must be refused now.
     pub fn too_late(&mut self, now: Instant, worth: impl Fn(&N) -> Worth) -> Option<N> {
         loop {
@@ -124,6 +130,30 @@ mod tests {
         let calls: Vec<u64> = (101..=116).chain([120, 117, 118, 119]).collect();
         assert_eq!(order[2..], calls.into_iter().map(Next::New).collect::<Vec<_>>());
         assert!(intake.is_empty());
+    }
+
+    #[test]
+    fn whoever_takes_his_call_back_is_heard_after_it_has_begun_or_been_refused() {
+        let (call, cancel) = (100, 1100);
+        // Whether it was waiting among few or among many, and whatever it was worth.
+        for before in [0, 40] {
+            let mut intake: Intake<(), u64> = Intake::new(MS * 5);
+            for other in 201..201 + before {
+                assert_eq!(intake.arrived(at(0), other, worth), None);
+            }
+            assert_eq!((intake.arrived(at(1), call, worth), intake.withdrawn(at(1), cancel)), (None, None));
+            assert_eq!(intake.arrived(at(2), 301, worth), None);
+            let order: Vec<_> = core::iter::from_fn(|| intake.pop()).collect();
+            let place = |number| order.iter().position(|next| *next == Next::New(number)).unwrap();
+            assert!(place(call) < place(cancel) && place(301) < place(cancel), "{order:?}");
+        }
+        // In overload a stranger and his cancel are let go in their order.
+        let mut intake: Intake<(), u64> = Intake::new(MS * 5);
+        assert_eq!(intake.arrived(at(0), 1, worth), None);
+        assert_eq!(intake.arrived(at(200), 7, worth), None);
+        assert_eq!(intake.withdrawn(at(200), 1007), None);
+        let late: Vec<_> = core::iter::from_fn(|| intake.too_late(at(205), worth)).collect();
+        assert_eq!(late, [7, 1007]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Glimpse {
     Call,
     /// A REGISTER.
     Registration,
+    /// A CANCEL: a call is taken back that may not have begun yet.
+    Withdrawal,
     /// Everything else: responses, and requests about what exists.
     Other,
 }
@@ -23,6 +25,8 @@ impl Glimpse {
     pub fn of(message: &[u8]) -> Glimpse {
         if message.starts_with(b"REGISTER ") {
             Glimpse::Registration
+        } else if message.starts_with(b"CANCEL ") {
+            Glimpse::Withdrawal
         } else if message.starts_with(b"INVITE ") && !has_to_tag(message) {
             Glimpse::Call
         } else {
@@ -94,6 +98,7 @@ mod tests {
         let compact = again.replace("To: ", "T : ");
         assert_eq!(Glimpse::of(compact.as_bytes()), Glimpse::Other);
         assert_eq!(Glimpse::of(b"REGISTER sip:x SIP/2.0\r\n\r\n"), Glimpse::Registration);
+        assert_eq!(Glimpse::of(again.replace("INVITE", "CANCEL").as_bytes()), Glimpse::Withdrawal);
         for other in ["BYE sip:x SIP/2.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "", "\r\n", "INVITE"] {
             assert_eq!(Glimpse::of(other.as_bytes()), Glimpse::Other, "{other}");
         }

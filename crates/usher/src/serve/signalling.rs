@@ -215,15 +215,28 @@ impl Signalling {
 
     /// Puts an arrival in its place.
     fn arrived(&mut self, now: Instant, arrival: Arrival) {
-        match arrival {
-            Arrival::Message { flow, bytes } if Glimpse::of(&bytes) != Glimpse::Other => {
-                let (switch, slow) = (self.local.switch(), &self.slow);
-                let worth = |call: &(Flow, Bytes)| worth(switch, slow, call);
-                if let Some(gone) = self.intake.arrived(now, (flow, bytes), worth) {
-                    self.let_go(now, gone);
+        let refused = match arrival {
+            Arrival::Message { flow, bytes } => match Glimpse::of(&bytes) {
+                Glimpse::Call | Glimpse::Registration => {
+                    let (switch, slow) = (self.local.switch(), &self.slow);
+                    let worth = |call: &(Flow, Bytes)| worth(switch, slow, call);
+                    self.intake.arrived(now, (flow, bytes), worth)
                 }
+                Glimpse::Withdrawal if self.intake.waiting() > 0 => {
+                    self.intake.withdrawn(now, (flow, bytes))
+                }
+                Glimpse::Withdrawal | Glimpse::Other => {
+                    self.intake.existing(Arrival::Message { flow, bytes });
+                    None
+                }
+            },
+            other => {
+                self.intake.existing(other);
+                None
             }
-            other => self.intake.existing(other),
+        };
+        if let Some(gone) = refused {
+            self.let_go(now, gone);
         }
     }
 
@@ -275,8 +288,12 @@ impl Signalling {
 
     /// Not everything new can be begun in time: this one is refused.
     fn let_go(&mut self, now: Instant, (flow, bytes): (Flow, Bytes)) {
-        count(&self.counters.calls_let_go);
+        let is_refused = Glimpse::of(&bytes) != Glimpse::Withdrawal;
         self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
+        if !is_refused {
+            return;
+        }
+        count(&self.counters.calls_let_go);
         if self.overloads.is_due(now) {
             tracing::warn!(
                 waiting = self.intake.waiting(),
