@@ -208,6 +208,7 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
         coalesce_us: main.media.coalesce_us,
         io: main.media.io,
         offload: main.media.offload.clone(),
+        legs_max: legs_max(main),
         pin: if main.media.pin { (0..cores).collect() } else { Vec::new() },
         seed: rng.next_seed(),
         epoch: clock.epoch(),
@@ -228,6 +229,14 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
         _ => {}
     }
     Ok(pool)
+}
+
+/// Legs per media thread: one for each pair of its ports, and some that are just ending.
+fn legs_max(main: &Main) -> usize {
+    let (first, last) = main.media.ports;
+    let pairs = usize::from(last.saturating_sub(first)).div_ceil(2);
+    let share = pairs.div_ceil(main.media.workers.max(1));
+    share.saturating_add(share / 8).saturating_add(16)
 }
 
 fn listen(main: &Main) -> Result<(UdpListeners, Streams, mpsc::Receiver<tcp::StreamEvent>), Failure> {

@@ -222,9 +222,7 @@ impl Signalling {
                     let worth = |call: &(Flow, Bytes)| worth(switch, slow, call);
                     self.intake.arrived(now, (flow, bytes), worth)
                 }
-                Glimpse::Withdrawal if self.intake.waiting() > 0 => {
-                    self.intake.withdrawn(now, (flow, bytes))
-                }
+                Glimpse::Withdrawal if self.intake.waiting() > 0 => self.intake.withdrawn(now, (flow, bytes)),
                 Glimpse::Withdrawal | Glimpse::Other => {
                     self.intake.existing(Arrival::Message { flow, bytes });
                     None

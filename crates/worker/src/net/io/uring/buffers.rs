@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::io;
+use std::ops::RangeInclusive;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -12,9 +13,8 @@ use super::DATA_AT;
 use crate::net::batch::PACKET_BYTES_MAX;
 use crate::net::io::{BUFFER_BYTES, Buffer};
 
-/// Buffers, a power of two: all that may arrive while the thread does one round. What comes beyond waits
-/// in the sockets.
-const COUNT: u16 = 1024;
+/// Buffers at least and at most.
+const COUNT: RangeInclusive<usize> = 256..=4096;
 /// Of a buffer, what the kernel may fill: a longer datagram is cut and marked.
 const FILL_BYTES: usize = DATA_AT + PACKET_BYTES_MAX;
 const _: () = assert!(FILL_BYTES <= BUFFER_BYTES);
@@ -27,6 +27,8 @@ const PAGE: usize = 4096;
 pub(super) struct Buffers {
     list: NonNull<BufRingEntry>,
     layout: Layout,
+    /// A power of two.
+    count: u16,
     tail: u16,
     /// By number; null while a parcel has the buffer.
     with_kernel: Vec<*mut Buffer>,
@@ -36,20 +38,29 @@ impl Buffers {
     /// The group's number in receive requests.
     pub(super) const GROUP: u16 = 1;
 
-    pub(super) fn new(ring: &IoUring) -> io::Result<Self> {
-        let bytes = usize::from(COUNT) * size_of::<BufRingEntry>();
+    /// How many there are for so many sockets: one for every second leg (a leg has two sockets), to the next power of
+    /// two. A leg brings a packet every 20 ms, so these are what comes in 10 ms or more. What comes while none is free
+    /// waits in the sockets, whose requests end and must each be renewed, at the worst of moments.
+    pub(super) fn count_for(sockets_max: usize) -> u16 {
+        let count = (sockets_max / 4).clamp(*COUNT.start(), *COUNT.end()).next_power_of_two();
+        u16::try_from(count).unwrap_or(u16::MAX)
+    }
+
+    /// `count`, from [`Buffers::count_for`], all lent.
+    pub(super) fn new(ring: &IoUring, count: u16) -> io::Result<Self> {
+        let bytes = usize::from(count) * size_of::<BufRingEntry>();
         let layout = Layout::from_size_align(bytes, PAGE).map_err(io::Error::other)?;
         // SAFETY: the layout's size is not zero.
         let list = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(io::ErrorKind::OutOfMemory)?;
-        let with_kernel = vec![ptr::null_mut(); usize::from(COUNT)];
-        let mut buffers = Buffers { list: list.cast(), layout, tail: 0, with_kernel };
-        // SAFETY: `list` has room for `COUNT` entries, begins at a page, and lives until `self` is dropped,
+        let with_kernel = vec![ptr::null_mut(); usize::from(count)];
+        let mut buffers = Buffers { list: list.cast(), layout, count, tail: 0, with_kernel };
+        // SAFETY: `list` has room for `count` entries, begins at a page, and lives until `self` is dropped,
         // which `Uring` does after it closed the ring.
         unsafe {
             let address = buffers.list.as_ptr() as u64;
-            ring.submitter().register_buf_ring_with_flags(address, COUNT, Self::GROUP, 0)?;
+            ring.submitter().register_buf_ring_with_flags(address, count, Self::GROUP, 0)?;
         }
-        for number in 0..COUNT {
+        for number in 0..count {
             buffers.lend(number, Box::new([0; BUFFER_BYTES]));
         }
         Ok(buffers)
@@ -64,8 +75,8 @@ impl Buffers {
         };
         let address = Box::into_raw(buffer);
         *place = address;
-        let index = usize::from(self.tail & (COUNT - 1));
-        // SAFETY: `index` is below `COUNT`, so the entry lies in the list; the kernel does not look at it
+        let index = usize::from(self.tail & (self.count - 1));
+        // SAFETY: `index` is below `count`, so the entry lies in the list; the kernel does not look at it
         // before the tail says so.
         unsafe {
             let entry = &mut *self.list.as_ptr().add(index);
@@ -96,7 +107,7 @@ impl Buffers {
 
 impl Drop for Buffers {
     fn drop(&mut self) {
-        for number in 0..COUNT {
+        for number in 0..self.count {
             drop(self.take(number));
         }
         // SAFETY: allocated in `new` with this layout; the ring that knew it is closed.

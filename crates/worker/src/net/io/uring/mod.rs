@@ -25,8 +25,6 @@ use sends::{SENDS_MAX, Sends};
 
 /// Requests that may wait to be handed over: sends, and receive requests to renew.
 const REQUESTS_MAX: u32 = 4 * SENDS_MAX as u32;
-/// Results that may wait to be looked at: more than there are buffers and sends together.
-const RESULTS_MAX: u32 = 4096;
 /// Datagrams that one socket may bring per round before it has to pause for one: a flood.
 const SHARE_MAX: u16 = 32;
 /// Before the name that the kernel writes in front of a datagram: four numbers (`io_uring_recvmsg_out`).
@@ -109,6 +107,8 @@ pub(super) struct Uring {
     form: Box<libc::msghdr>,
     bell: Fd,
     bell_listens: bool,
+    /// Results that have room.
+    results_max: u32,
     rang: bool,
     round: u32,
     tally: Tally,
@@ -128,11 +128,14 @@ impl Uring {
     }
 
     fn new(bell: &Wake, tokens_max: usize) -> io::Result<Self> {
+        let buffers = Buffers::count_for(tokens_max);
+        // More than may wait to be looked at: a result for each buffer, for each refused send, and some that say an end.
+        let results_max = 2 * u32::from(buffers).max(REQUESTS_MAX);
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
-            .setup_cqsize(RESULTS_MAX)
+            .setup_cqsize(results_max)
             .build(REQUESTS_MAX)?;
         if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_skip_cqe_on_success() {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
@@ -144,7 +147,7 @@ impl Uring {
         let mut form: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         form.msg_namelen = NAME_LEN;
         Ok(Uring {
-            buffers: Buffers::new(&ring)?,
+            buffers: Buffers::new(&ring, buffers)?,
             ring,
             sockets: SocketTable::default(),
             watches: vec![Watch::default(); tokens_max],
@@ -152,10 +155,11 @@ impl Uring {
             to_renew: Vec::new(),
             to_pause: Vec::new(),
             sends: Sends::default(),
-            arrivals: VecDeque::with_capacity(RESULTS_MAX as usize),
+            arrivals: VecDeque::with_capacity(results_max as usize),
             form,
             bell: Fd(bell.as_raw_fd()),
             bell_listens: false,
+            results_max,
             rang: false,
             round: 0,
             tally: Tally::default(),
@@ -417,7 +421,7 @@ impl PacketIo for Uring {
         self.prepare();
         self.flush();
         let time = until.saturating_duration_since(Instant::now());
-        if !time.is_zero() && self.submit_and_wait(RESULTS_MAX - 1, Some(time)).is_err() {
+        if !time.is_zero() && self.submit_and_wait(self.results_max - 1, Some(time)).is_err() {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
         }
     }
