@@ -34,7 +34,7 @@ impl Worth {
     const fn patience(self) -> u32 {
         match self {
             Worth::Emergency => u32::MAX,
-            Worth::Agent | Worth::Customer(TierKey(0)) => 8,
+            Worth::Agent | Worth::Customer(TierKey(0)) => 16,
             Worth::Customer(TierKey(1)) => 4,
             Worth::Customer(TierKey(2)) => 2,
             Worth::Early | Worth::Customer(_) | Worth::Stranger | Worth::Withdrawal => 1,
@@ -100,12 +100,12 @@ impl<T> Backlog<T> {
         self.standing.map_or(Duration::ZERO, |since| now - since)
     }
 
-    /// A call came. Returns the least valuable one if more wait than may at all.
-    pub fn push(&mut self, now: Instant, worth: Worth, call: T) -> Option<T> {
+    /// A call came, which has waited since `since`. Returns the least valuable one if more wait than may at all.
+    pub fn push(&mut self, now: Instant, since: Instant, worth: Worth, call: T) -> Option<T> {
         let sore = self.refused.is_some_and(|at| now - at < SORE);
         let burst = if sore || self.stands_for(now) >= BURST { Duration::ZERO } else { BURST_WAIT_MAX };
         self.standing.get_or_insert(now);
-        let until = now + self.wait_max.saturating_mul(worth.patience()).max(burst);
+        let until = since + self.wait_max.saturating_mul(worth.patience()).max(burst);
         self.waiting.insert((worth, self.next), (until, call));
         self.deadlines.insert((until, worth, self.next));
         self.next = self.next.wrapping_add(1);
@@ -161,7 +161,7 @@ mod tests {
         let mut backlog = Backlog::new(MS * 8);
         for round in 0..100 {
             assert!(!backlog.worth_matters(at(round)));
-            assert_eq!(backlog.push(at(round), Worth::Early, round), None);
+            assert_eq!(backlog.push(at(round), at(round), Worth::Early, round), None);
             assert_eq!((backlog.pop_late(at(round)), backlog.pop()), (None, Some(round)));
         }
         assert!(backlog.is_empty());
@@ -171,7 +171,7 @@ mod tests {
     fn a_burst_that_is_worked_off_in_time_costs_nobody_anything() {
         let mut backlog = Backlog::new(MS * 8);
         for n in 0..500 {
-            assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
+            assert_eq!(backlog.push(at(0), at(0), Worth::Stranger, n), None);
         }
         for n in 0..500 {
             assert_eq!((backlog.pop_late(at(n / 70)), backlog.pop()), (None, Some(n)));
@@ -183,7 +183,7 @@ mod tests {
     fn a_burst_of_many_times_the_limit_is_worked_off_and_nobody_refused() {
         let mut backlog = Backlog::new(MS * 5);
         for n in 0..500 {
-            assert_eq!(backlog.push(at(0), Worth::Stranger, n), None);
+            assert_eq!(backlog.push(at(0), at(0), Worth::Stranger, n), None);
         }
         for n in 0..500 {
             assert_eq!((backlog.pop_late(at(n / 6)), backlog.pop()), (None, Some(n)));
@@ -202,7 +202,7 @@ mod tests {
                 let valuable = number.is_multiple_of(10);
                 let known = if valuable { Worth::Customer(TierKey(0)) } else { Worth::Stranger };
                 let worth = if backlog.worth_matters(at(now)) { known } else { Worth::Early };
-                assert!(backlog.push(at(now), worth, (now, valuable)).is_none());
+                assert!(backlog.push(at(now), at(now), worth, (now, valuable)).is_none());
             }
             let late = core::iter::from_fn(|| backlog.pop_late(at(now)));
             gone.extend(late.map(|(_, (came, valuable))| (came, now - came, valuable)));
@@ -220,8 +220,8 @@ mod tests {
     #[test]
     fn who_came_with_a_burst_is_let_go_before_the_carrier_sends_again() {
         let mut backlog = Backlog::new(MS * 5);
-        assert_eq!(backlog.push(at(0), Worth::Early, 1), None);
-        assert_eq!(backlog.push(at(200), Worth::Stranger, 2), None);
+        assert_eq!(backlog.push(at(0), at(0), Worth::Early, 1), None);
+        assert_eq!(backlog.push(at(200), at(200), Worth::Stranger, 2), None);
         assert_eq!(
             (backlog.pop_late(at(204)), backlog.pop_late(at(205))),
             (None, Some((Worth::Stranger, 2)))
@@ -233,11 +233,11 @@ mod tests {
     #[test]
     fn a_backlog_that_empties_because_it_refuses_is_no_burst() {
         let mut backlog = Backlog::new(MS * 5);
-        assert_eq!(backlog.push(at(0), Worth::Stranger, 1), None);
-        assert_eq!(backlog.push(at(100), Worth::Stranger, 2), None);
+        assert_eq!(backlog.push(at(0), at(0), Worth::Stranger, 1), None);
+        assert_eq!(backlog.push(at(100), at(100), Worth::Stranger, 2), None);
         assert_eq!((backlog.pop(), backlog.pop_late(at(105))), (Some(1), Some((Worth::Stranger, 2))));
         for (came, late) in [(106, 111), (1_104, 1_109), (2_109, 2_484)] {
-            assert_eq!(backlog.push(at(came), Worth::Stranger, 3), None);
+            assert_eq!(backlog.push(at(came), at(came), Worth::Stranger, 3), None);
             assert_eq!(backlog.pop_late(at(late - 1)), None);
             assert_eq!(backlog.pop_late(at(late)), Some((Worth::Stranger, 3)), "{came}");
         }
@@ -246,8 +246,9 @@ mod tests {
     #[test]
     fn emergencies_go_only_at_the_hard_limit() {
         let mut backlog = Backlog::new(MS);
-        let gone =
-            (0..WAITING_MAX + 2).filter(|n| backlog.push(at(0), Worth::Emergency, *n).is_some()).count();
+        let gone = (0..WAITING_MAX + 2)
+            .filter(|n| backlog.push(at(0), at(0), Worth::Emergency, *n).is_some())
+            .count();
         assert_eq!((gone, backlog.len()), (2, WAITING_MAX));
         assert_eq!(backlog.pop_late(at(60_000)), None);
         assert_eq!(backlog.pop(), Some(0));

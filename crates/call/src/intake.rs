@@ -58,16 +58,23 @@ impl<E, N> Intake<E, N> {
         self.existing.push_back(arrival);
     }
 
-    /// Something new arrived; `worth` is asked only if it matters. Returns what must be refused at once.
-    pub fn arrived(&mut self, now: Instant, call: N, worth: impl FnOnce(&N) -> Worth) -> Option<N> {
+    /// Something new was found, which may have come as early as `since`; `worth` is asked only if it matters. Returns what
+    /// must be refused at once.
+    pub fn arrived(
+        &mut self,
+        now: Instant,
+        since: Instant,
+        call: N,
+        worth: impl FnOnce(&N) -> Worth,
+    ) -> Option<N> {
         let worth = if self.new.worth_matters(now) { worth(&call) } else { Worth::Early };
-        self.new.push(now, worth, call)
+        self.new.push(now, since, worth, call)
     }
 
     /// A call that may still wait here is taken back: that is handled once the call has been (RFC 3261 §9.2 knows only calls
     /// that have begun). Returns what must be refused at once.
     pub fn withdrawn(&mut self, now: Instant, cancel: N) -> Option<N> {
-        self.new.push(now, Worth::Withdrawal, cancel)
+        self.new.push(now, now, Worth::Withdrawal, cancel)
     }
 
     /// Something new that has waited too long and must be refused now.
@@ -79,7 +86,7 @@ impl<E, N> Intake<E, N> {
             if known == Worth::Stranger {
                 return Some(call);
             }
-            if let Some(gone) = self.new.push(now, known, call) {
+            if let Some(gone) = self.new.push(now, now, known, call) {
                 return Some(gone);
             }
         }
@@ -120,7 +127,7 @@ mod tests {
     fn what_exists_comes_first_then_the_valuable_then_who_came_first() {
         let mut intake = Intake::new(MS * 5);
         for call in 101..=120 {
-            assert_eq!(intake.arrived(at(0), call, worth), None);
+            assert_eq!(intake.arrived(at(0), at(0), call, worth), None);
         }
         intake.existing("bye");
         intake.existing("ack");
@@ -139,18 +146,21 @@ mod tests {
         for before in [0, 40] {
             let mut intake: Intake<(), u64> = Intake::new(MS * 5);
             for other in 201..201 + before {
-                assert_eq!(intake.arrived(at(0), other, worth), None);
+                assert_eq!(intake.arrived(at(0), at(0), other, worth), None);
             }
-            assert_eq!((intake.arrived(at(1), call, worth), intake.withdrawn(at(1), cancel)), (None, None));
-            assert_eq!(intake.arrived(at(2), 301, worth), None);
+            assert_eq!(
+                (intake.arrived(at(1), at(1), call, worth), intake.withdrawn(at(1), cancel)),
+                (None, None)
+            );
+            assert_eq!(intake.arrived(at(2), at(2), 301, worth), None);
             let order: Vec<_> = core::iter::from_fn(|| intake.pop()).collect();
             let place = |number| order.iter().position(|next| *next == Next::New(number)).unwrap();
             assert!(place(call) < place(cancel) && place(301) < place(cancel), "{order:?}");
         }
         // In overload a stranger and his cancel are let go in their order.
         let mut intake: Intake<(), u64> = Intake::new(MS * 5);
-        assert_eq!(intake.arrived(at(0), 1, worth), None);
-        assert_eq!(intake.arrived(at(200), 7, worth), None);
+        assert_eq!(intake.arrived(at(0), at(0), 1, worth), None);
+        assert_eq!(intake.arrived(at(200), at(200), 7, worth), None);
         assert_eq!(intake.withdrawn(at(200), 1007), None);
         let late: Vec<_> = core::iter::from_fn(|| intake.too_late(at(205), worth)).collect();
         assert_eq!(late, [7, 1007]);
@@ -161,7 +171,7 @@ mod tests {
         let mut intake = Intake::new(MS * 5);
         (0..EXISTING_MAX).for_each(|n| intake.existing(n));
         assert!(intake.is_full());
-        assert_eq!(intake.arrived(at(0), 7, worth), None);
+        assert_eq!(intake.arrived(at(0), at(0), 7, worth), None);
         let before = core::iter::from_fn(|| intake.pop()).take_while(|next| *next != Next::New(7));
         assert!(before.count() < TURNS as usize);
         assert!(!intake.is_full());
@@ -175,7 +185,7 @@ mod tests {
         let (mut begun, mut refused) = (Vec::new(), Vec::new());
         for ms in 0..2_000 {
             for call in [ms * 2, ms * 2 + 1] {
-                assert_eq!(intake.arrived(at(ms), call, worth), None);
+                assert_eq!(intake.arrived(at(ms), at(ms), call, worth), None);
             }
             (0..5).for_each(|_| intake.existing(()));
             refused.extend(core::iter::from_fn(|| intake.too_late(at(ms), worth)).map(|call| (call, ms)));

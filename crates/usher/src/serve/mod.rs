@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use base::{CallKey, Duration, Finding, Rng, Seed};
+use base::{CallKey, Duration, Finding, Instant, Rng, Seed};
 use call::Local;
 use call::intake::Intake;
 use call::view::{Notice, Snapshot};
@@ -170,6 +170,7 @@ fn signalling(
         duty,
         udp,
         arrivals: Vec::new(),
+        looked: Instant::ZERO,
         intake: Intake::new(Duration::from_millis(loaded.main.sip.backlog_ms)),
         overloads: Rarely::default(),
         streams,

@@ -59,6 +59,8 @@ pub struct Signalling {
     pub udp: UdpListeners,
     /// What they brought, while it is sorted.
     pub arrivals: Vec<Arrival>,
+    /// When they were last looked at.
+    pub looked: Instant,
     /// What has arrived and is not handled yet.
     pub intake: Intake<Arrival, (Flow, Bytes)>,
     /// Says that there are too many.
@@ -137,6 +139,10 @@ impl Signalling {
             let retry = self.media.flush().then(|| self.clock.now() + COMMAND_RETRY);
             let deadline = retry.map_or(deadline, |retry| retry.min(deadline));
             sleep.as_mut().reset(self.clock.tokio(deadline));
+            if !self.intake.is_empty() {
+                // The runtime looks at the sockets meanwhile: whatever the turn is for, it shall see what waits there.
+                tokio::task::yield_now().await;
+            }
             let udp = &self.udp;
             let wake = tokio::select! {
                 () = std::future::poll_fn(|cx| udp.poll_readable(cx)) => Wake::Udp,
@@ -147,8 +153,7 @@ impl Signalling {
                 signal = self.signals.next() => Wake::Signal(signal),
                 () = &mut sleep => Wake::Deadline,
                 _ = snapshots.tick() => Wake::Snapshot,
-                // The runtime looks at the sockets meanwhile.
-                () = tokio::task::yield_now(), if !self.intake.is_empty() => Wake::Intake,
+                () = std::future::ready(()), if !self.intake.is_empty() => Wake::Intake,
             };
             if self.intake.is_empty() {
                 self.pace.gather();
@@ -159,8 +164,9 @@ impl Signalling {
 
     fn handle(&mut self, wake: Wake) {
         let now = self.clock.now();
+        self.drain_udp(now);
         match wake {
-            Wake::Udp => self.drain_udp(now),
+            Wake::Udp | Wake::Deadline | Wake::Intake => {}
             Wake::Stream(event) => self.stream(now, event),
             Wake::Media => {
                 self.watch_media(now);
@@ -173,9 +179,7 @@ impl Signalling {
             }
             Wake::Signal(Signal::Reload) => self.reload(),
             Wake::Signal(Signal::Drain) => self.start_draining(now),
-            Wake::Deadline => {}
             Wake::Snapshot => self.publish(),
-            Wake::Intake => self.drain_udp(now),
         }
         self.work();
         // A deadline may have passed while something else was handled.
@@ -189,10 +193,14 @@ impl Signalling {
         if self.intake.is_full() {
             return;
         }
+        // While there is more than can be handled, each turn begins with a look, and what is found now may have come right
+        // after it: it has waited for as long as the turn took.
+        let looked = std::mem::replace(&mut self.looked, now);
+        let since = if self.intake.is_empty() { now } else { looked };
         let mut arrivals = std::mem::take(&mut self.arrivals);
         self.udp.drain(|arrival| arrivals.push(arrival));
         for arrival in arrivals.drain(..) {
-            self.arrived(now, arrival);
+            self.arrived(now, since, arrival);
         }
         self.arrivals = arrivals;
     }
@@ -208,19 +216,19 @@ impl Signalling {
                 if let Arrival::Closed(flow) = &arrival {
                     self.streams.closed(flow);
                 }
-                self.arrived(now, arrival);
+                self.arrived(now, now, arrival);
             }
         }
     }
 
     /// Puts an arrival in its place.
-    fn arrived(&mut self, now: Instant, arrival: Arrival) {
+    fn arrived(&mut self, now: Instant, since: Instant, arrival: Arrival) {
         let refused = match arrival {
             Arrival::Message { flow, bytes } => match Glimpse::of(&bytes) {
                 Glimpse::Call | Glimpse::Registration => {
                     let (switch, slow) = (self.local.switch(), &self.slow);
                     let worth = |call: &(Flow, Bytes)| worth(switch, slow, call);
-                    self.intake.arrived(now, (flow, bytes), worth)
+                    self.intake.arrived(now, since, (flow, bytes), worth)
                 }
                 Glimpse::Withdrawal if self.intake.waiting() > 0 => self.intake.withdrawn(now, (flow, bytes)),
                 Glimpse::Withdrawal | Glimpse::Other => {
