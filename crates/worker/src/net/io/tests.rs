@@ -101,6 +101,39 @@ fn no_datagram_is_mixed_up_while_many_sockets_are_taken_in() {
     });
 }
 
+/// The second burst of its size finds room for all of it; after a long calm there is less, until it is needed.
+#[test]
+fn bursts_find_room_once_one_has_found_none() {
+    const SOCKETS: u64 = 64;
+    for_each_backend_of(8192, |io, _| {
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let ears: Vec<_> = (0..SOCKETS).map(|token| add(io, token, "127.0.0.1:0")).collect();
+        io.wait(Some(Duration::ZERO)).unwrap();
+        let burst = |io: &mut dyn PacketIo| {
+            for (number, ear) in ears.iter().cycle().take(ears.len() * 24).enumerate() {
+                sender.send_to(&u16::try_from(number).unwrap().to_be_bytes(), ear).unwrap();
+            }
+            // All of it gathers, as in a tick that was too long.
+            io.rest(Instant::now() + Duration::from_millis(1));
+            let mut heard: Vec<_> = take(io, ears.len() * 24).into_iter().map(|(.., bytes)| bytes).collect();
+            heard.sort_unstable();
+            heard.dedup();
+            assert_eq!(heard.len(), ears.len() * 24, "{}", io.name());
+            io.tally().starved
+        };
+        let first = burst(io);
+        assert_eq!(first > 0, io.name() == "io_uring", "{first}");
+        assert_eq!(burst(io), 0);
+        for _ in 0..20_001 {
+            io.wait(Some(Duration::ZERO)).unwrap();
+        }
+        // What was too many goes as it comes back.
+        assert_eq!(burst(io), 0);
+        assert_eq!(burst(io) > 0, io.name() == "io_uring");
+        assert_eq!(burst(io), 0);
+    });
+}
+
 #[test]
 fn a_connected_socket_hears_its_peer_only() {
     for_each_backend(|io, _| {

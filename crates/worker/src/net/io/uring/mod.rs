@@ -31,6 +31,8 @@ const SHARE_MAX: u16 = 32;
 const OUT_BYTES: usize = 16;
 /// Where the datagram itself begins.
 const DATA_AT: usize = OUT_BYTES + NAME_LEN as usize;
+/// Rounds without want after which there may be fewer buffers: ten seconds of ticks.
+const CALM_ROUNDS: u32 = 10_000;
 /// How long the kernel may take to let go of a socket that is being closed. It takes microseconds.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
@@ -111,6 +113,10 @@ pub(super) struct Uring {
     results_max: u32,
     rang: bool,
     round: u32,
+    /// A datagram had to wait because no buffer was free.
+    is_starved: bool,
+    /// The round in which the number of buffers was last looked at.
+    fitted: u32,
     tally: Tally,
 }
 
@@ -162,6 +168,8 @@ impl Uring {
             results_max,
             rang: false,
             round: 0,
+            is_starved: false,
+            fitted: 0,
             tally: Tally::default(),
         })
     }
@@ -216,8 +224,21 @@ impl Uring {
         self.bell_listens = self.request(&poll.user_data(Purpose::Bell.number()));
     }
 
+    /// As many buffers as the last rounds needed.
+    fn fit_buffers(&mut self) {
+        if std::mem::take(&mut self.is_starved) {
+            self.buffers.grow();
+        } else if self.round.wrapping_sub(self.fitted) >= CALM_ROUNDS {
+            self.buffers.shrink();
+        } else {
+            return;
+        }
+        self.fitted = self.round;
+    }
+
     /// Requests that the last round made necessary.
     fn prepare(&mut self) {
+        self.fit_buffers();
         for token in std::mem::take(&mut self.to_pause) {
             self.cancel(token);
         }
@@ -296,7 +317,10 @@ impl Uring {
             self.recycle(buffer);
             return match -value {
                 libc::ECANCELED => {}
-                libc::ENOBUFS => self.tally.starved += 1,
+                libc::ENOBUFS => {
+                    self.tally.starved += 1;
+                    self.is_starved = true;
+                }
                 // An ICMP error about something we sent. Reporting it cleared it.
                 _ => self.tally.icmp += 1,
             };
