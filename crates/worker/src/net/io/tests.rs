@@ -1,6 +1,9 @@
 //! The contract of every backend in the table.
 
+use std::collections::HashMap;
 use std::time::Instant;
+
+use base::{Rng, Seed};
 
 use super::*;
 use crate::net::{SocketOptions, raise_file_limit};
@@ -98,6 +101,58 @@ fn no_datagram_is_mixed_up_while_many_sockets_are_taken_in() {
             let expected: Vec<u16> = (first..640).step_by(ears.len()).collect();
             assert_eq!(heard.collect::<Vec<_>>(), expected, "{}", io.name());
         }
+    });
+}
+
+/// Whatever is sent, closed and opened meanwhile, in whatever order: what is heard at a socket was sent to it, by whom it
+/// names, and the sender's datagrams come in their order.
+#[test]
+fn in_a_storm_everybody_hears_what_is_his() {
+    const SOCKETS: u64 = 48;
+    for_each_backend_of(128, |io, _| {
+        let mut rng = Rng::new(Seed::default());
+        let mut addresses: Vec<SocketAddr> = (0..SOCKETS).map(|n| add(io, n, "127.0.0.1:0")).collect();
+        // Who a socket is, so that what was sent to the one before it under the same token shows itself.
+        let mut names: Vec<u32> = (0..48).collect();
+        let mut heard_last: HashMap<(u32, u32), u32> = HashMap::new();
+        let (mut next_name, mut sent, mut heard) = (1000, 0_u32, 0_u32);
+        for _ in 0..3_000 {
+            // Often a few, seldom more than there are buffers.
+            let burst = if rng.below(50) == 0 { 600 } else { rng.below(20) };
+            for _ in 0..burst {
+                let (from, to) = (rng.below(SOCKETS) as usize, rng.below(SOCKETS) as usize);
+                let text: Vec<u8> =
+                    [names[from], names[to], sent].iter().flat_map(|n| n.to_be_bytes()).collect();
+                assert!(io.send(Token(from as u64), Some(addresses[to]), &text[..5], &text[5..]));
+                sent += 1;
+            }
+            io.wait(Some(Duration::ZERO)).unwrap();
+            // Not always all of it.
+            for _ in 0..rng.below(700) {
+                let Some(mut parcel) = io.next() else { break };
+                let place = parcel.token.0 as usize;
+                let numbers = parcel.bytes().as_chunks::<4>().0.iter().map(|n| u32::from_be_bytes(*n));
+                let [from, to, number] = numbers.collect::<Vec<_>>()[..] else { panic!("cut") };
+                assert_eq!(to, names[place], "{}", io.name());
+                if let Some(sender) = names.iter().position(|name| *name == from) {
+                    assert_eq!(parcel.from, addresses[sender], "{}", io.name());
+                }
+                let before = heard_last.insert((from, to), number);
+                assert!(before < Some(number), "{}: {before:?} before {number}", io.name());
+                heard += 1;
+                io.give_back(parcel);
+            }
+            if rng.below(4) == 0 {
+                let place = rng.below(SOCKETS) as usize;
+                assert!(io.close(Token(place as u64)));
+                addresses[place] = add(io, place as u64, "127.0.0.1:0");
+                names[place] = next_name;
+                next_name += 1;
+            }
+        }
+        let tally = io.tally();
+        assert!(heard > sent / 2, "{}: {heard} of {sent}, {tally:?}", io.name());
+        assert_eq!(tally.starved > 0, io.name() == "io_uring");
     });
 }
 
