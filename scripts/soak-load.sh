@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The real switch at 60 % of a core for a long time: soak-load.sh [SECONDS]. In turn 1,000 bridged calls with voice, held for
-# a minute, and a minute of 2,000 short calls a second. Then memory, descriptors, ports and transactions stand beside those of the
+# a minute, and a minute of 2,500 short calls a second. Then memory, descriptors, ports and transactions stand beside those of the
 # start: they must be equal, memory within 10 %; and nobody may have heard another's voice. Calls that a machine which stood
 # still makes the switch refuse are told, and no failure. Processor 0 is the switch's, 1 the load's. Needs release builds of
 # usher and usher-load.
@@ -26,7 +26,7 @@ look() {
         "$(metric 'usher_media_ports_now{kind="used"}')" "$(metric usher_sip_transactions_now)"
 }
 voices() { "$load" calls --agents 1000 --calls 1000 --rate 100 --overload --media "$length" --pid "$pid" --cpu 1 --generator-cpu 1; }
-talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 2000)) --rate 2000 --overload --pid "$pid"; }
+talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 2500)) --rate 2500 --overload --pid "$pid"; }
 # What the load said stands in last.txt; it is shown when a call was neither completed nor refused.
 round() { voices >var/load/last.txt 2>&1 && talk >>var/load/last.txt 2>&1 || { cat var/load/last.txt >&2; exit 1; }; }
 
