@@ -19,7 +19,7 @@ pub use keys::{
     AgentKey, CallKey, CallbackKey, CustomerKey, LegKey, MixKey, PromptKey, QueueKey, SkillKey, TierKey,
     TrunkKey,
 };
-pub use map::{Seed, SeededMap, SeededSet};
+pub use map::{Seed, SeededMap, SeededSet, thin_out};
 pub use pii::Pii;
 pub use rng::Rng;
 pub use timers::Timers;

@@ -3,7 +3,7 @@
 use core::hash::Hash;
 use std::collections::BTreeSet;
 
-use crate::{Instant, Seed, SeededMap};
+use crate::{Instant, Seed, SeededMap, thin_out};
 
 /// Deadlines by name. `K` names a timer (an RFC's letter with its transaction, or what it ends).
 /// Setting and cancelling cost O(log n); the earliest deadline is at hand.
@@ -31,6 +31,7 @@ impl<K: Copy + Ord + Hash> Timers<K> {
     pub fn cancel(&mut self, name: K) {
         if let Some(old) = self.by_name.remove(&name) {
             self.by_deadline.remove(&(old, name));
+            thin_out(&mut self.by_name);
         }
     }
 
@@ -52,6 +53,7 @@ impl<K: Copy + Ord + Hash> Timers<K> {
         }
         self.by_deadline.remove(&(at, name));
         self.by_name.remove(&name);
+        thin_out(&mut self.by_name);
         Some((at, name))
     }
 
