@@ -17,8 +17,8 @@ rm -rf var/load && mkdir -p var/load
 taskset -c 0 "$usher" serve --config "$config" >var/load/usher.log 2>&1 &
 pid=$!
 trap 'kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true' EXIT
-for _ in $(seq 100); do grep -q '^ready$' var/load/usher.log && break; sleep 0.1; done
-grep -q '^ready$' var/load/usher.log || { cat var/load/usher.log >&2; exit 70; }
+for _ in $(seq 100); do grep -qs '^ready$' var/load/usher.log && break; sleep 0.1; done
+grep -qs '^ready$' var/load/usher.log || { cat var/load/usher.log >&2; exit 70; }
 
 metric() { curl -sf http://127.0.0.1:8070/metrics | awk -v name="$1" 'index($1, name) == 1 { sum += $2 } END { print sum + 0 }'; }
 look() {
