@@ -32,7 +32,7 @@ round() { voices >var/load/last.txt 2>&1 && talk >>var/load/last.txt 2>&1 || { c
 
 end=$(($(date +%s) + seconds))
 rounds=0
-# Tables reach their size in the first minutes: they double, and do not shrink.
+# Tables, caches and the memory of who served whom reach their size in the first minutes.
 echo "warming up"
 round
 round

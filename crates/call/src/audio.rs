@@ -44,7 +44,7 @@ pub(crate) struct Audio {
     pub(crate) port: Port,
     bind: IpAddr,
     local: LocalMedia,
-    /// The last description we sent, as it was sent: it is seldom looked at again, and a fifth of the size.
+    /// The last description we sent, as it was sent: it is seldom looked at again, and the dialog has these bytes anyway.
     sent: Option<Bytes>,
     /// Whether that was an offer which waits for its answer.
     offering: bool,
@@ -102,7 +102,8 @@ impl Audio {
 
     /// Takes the answer to our offer.
     fn accept(&mut self, answer: &[u8]) -> Result<(), Fault> {
-        let offer = sdp::parse(self.sent.as_ref().ok_or(Fault::NoMedia)?).map_err(Fault::Malformed)?;
+        // A fault in what we sent is none of the peer's.
+        let offer = self.sent.as_deref().and_then(|sent| sdp::parse(sent).ok()).ok_or(Fault::NoMedia)?;
         let answer = sdp::parse(answer).map_err(Fault::Malformed)?;
         self.agreed = Some(sdp::accept_answer(&self.local, &offer, &answer).map_err(Fault::Incompatible)?);
         self.offering = false;

@@ -32,7 +32,7 @@ use call::view::{Notice, Snapshot};
 use console::Readiness;
 use sip::Protocol;
 use tokio::sync::{Notify, broadcast, mpsc};
-use worker::{Pool, PoolConfig, PortPlan};
+use worker::{Capacity, Pool, PoolConfig, PortPlan};
 
 use crate::cli::{ConfigArgs, Failure};
 use crate::config::keys::KeyBook;
@@ -66,8 +66,8 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "in the configuration");
     }
-    check_ports(&loaded.main)?;
-    serve(&args.config, loaded, keys)
+    let capacity = check_ports(&loaded.main)?;
+    serve(&args.config, loaded, keys, &capacity)
 }
 
 fn log_to_stderr() {
@@ -83,7 +83,7 @@ fn log_to_stderr() {
 }
 
 /// The media ports against the limits of the machine, before anything is bound.
-fn check_ports(main: &Main) -> Result<(), Failure> {
+fn check_ports(main: &Main) -> Result<Capacity, Failure> {
     let plan = PortPlan {
         addresses: main.media.addresses.clone(),
         range: main.media.ports.0..=main.media.ports.1,
@@ -93,7 +93,7 @@ fn check_ports(main: &Main) -> Result<(), Failure> {
     match worker::check_ports(&plan) {
         Ok(capacity) => {
             tracing::info!(calls = capacity.calls, files_max = capacity.files_max, "media ports are free");
-            Ok(())
+            Ok(capacity)
         }
         Err(errors) => {
             let finding = |error: &worker::PortsError| Finding::new("usher.toml", format!("[media] {error}"));
@@ -114,7 +114,7 @@ pub struct Shared {
     counters: Arc<Counters>,
 }
 
-fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
+fn serve(folder: &Path, loaded: Loaded, keys: KeyBook, capacity: &Capacity) -> Result<(), Failure> {
     let clock = Clock::start();
     let mut rng = Rng::new(seed().map_err(system("no randomness"))?);
     let shared = Shared {
@@ -124,7 +124,7 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook) -> Result<(), Failure> {
         counters: Arc::default(),
     };
     let bell = Arc::new(Notify::new());
-    let pool = pool(&loaded.main, &clock, &mut rng, &bell).map_err(system("media threads"))?;
+    let pool = pool(&loaded.main, capacity, &clock, &mut rng, &bell).map_err(system("media threads"))?;
     let past = (clock.wall().epoch, loaded.settings.last_agent_within);
     let (slow, slow_ends) = Slow::start(&loaded, &shared, &pool, past, &mut rng)?;
     let fast =
@@ -202,14 +202,20 @@ fn seed() -> io::Result<Seed> {
     Ok(Seed([word(low), word(high)]))
 }
 
-fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Result<Pool> {
+fn pool(
+    main: &Main,
+    capacity: &Capacity,
+    clock: &Clock,
+    rng: &mut Rng,
+    bell: &Arc<Notify>,
+) -> io::Result<Pool> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let config = PoolConfig {
         workers: main.media.workers,
         coalesce_us: main.media.coalesce_us,
         io: main.media.io,
         offload: main.media.offload.clone(),
-        legs_max: legs_max(main),
+        legs_max: legs_max(capacity, main.media.workers),
         pin: if main.media.pin { (0..cores).collect() } else { Vec::new() },
         seed: rng.next_seed(),
         epoch: clock.epoch(),
@@ -232,11 +238,9 @@ fn pool(main: &Main, clock: &Clock, rng: &mut Rng, bell: &Arc<Notify>) -> io::Re
     Ok(pool)
 }
 
-/// Legs per media thread: one for each pair of its ports, and some that are just ending.
-fn legs_max(main: &Main) -> usize {
-    let (first, last) = main.media.ports;
-    let pairs = usize::from(last.saturating_sub(first)).div_ceil(2);
-    let share = pairs.div_ceil(main.media.workers.max(1));
+/// Legs per media thread: its share of all that there are ports for, and some that are just ending.
+fn legs_max(capacity: &Capacity, workers: usize) -> usize {
+    let share = usize::try_from(capacity.legs).unwrap_or(usize::MAX).div_ceil(workers.max(1));
     share.saturating_add(share / 8).saturating_add(16)
 }
 

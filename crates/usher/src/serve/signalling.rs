@@ -194,7 +194,7 @@ impl Signalling {
             return;
         }
         // While there is more than can be handled, each turn begins with a look, and what is found now may have come right
-        // after it: it has waited for as long as the turn took.
+        // after the last one: it has waited for as long as the turn took.
         let looked = std::mem::replace(&mut self.looked, now);
         let since = if self.intake.is_empty() { now } else { looked };
         let mut arrivals = std::mem::take(&mut self.arrivals);
@@ -294,11 +294,14 @@ impl Signalling {
 
     /// Not everything new can be begun in time: this one is refused.
     fn let_go(&mut self, now: Instant, (flow, bytes): (Flow, Bytes)) {
-        let is_refused = Glimpse::of(&bytes) != Glimpse::Withdrawal;
+        let is_call = Glimpse::of(&bytes) != Glimpse::Withdrawal;
         self.local.handle(now, Input::Sip(sip::Input::Crowded { flow, bytes }));
-        if !is_refused {
-            return;
+        if is_call {
+            self.say_refused(now);
         }
+    }
+
+    fn say_refused(&mut self, now: Instant) {
         count(&self.counters.calls_let_go);
         if self.overloads.is_due(now) {
             tracing::warn!(
