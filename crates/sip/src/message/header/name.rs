@@ -1,5 +1,7 @@
 //! The one table of header names.
 
+use super::super::lex;
+
 macro_rules! header_names {
     ($($name:ident $text:literal $(/ $compact:literal)?;)*) => {
         /// A header field's name (RFC 3261 §20 and its extensions). Compact forms are the same name.
@@ -120,7 +122,7 @@ impl HeaderName {
             match SLOTS.get(slot).copied() {
                 Some(index) if index != EMPTY => {
                     if let Some((spelling, name)) = SPELLINGS.get(usize::from(index))
-                        && spelling.as_bytes().eq_ignore_ascii_case(text)
+                        && lex::is_same(spelling.as_bytes(), text)
                     {
                         return *name;
                     }

@@ -45,14 +45,17 @@ impl<'a> NameAddr<'a> {
             display = lex::trim(cursor.take_while(wordy));
         }
         if cursor.eat(b'<') {
-            let uri_bytes = cursor.take_while(|byte| byte != b'>');
-            let whole = cursor.eat(b'>') && is_uri_text(uri_bytes);
+            let uri_bytes = cursor.take_while(lex::is_uri_byte);
+            let whole = cursor.eat(b'>') && has_scheme(uri_bytes);
             let params = Params::parse(cursor.rest)?;
             return whole.then_some(NameAddr { text, display, uri_bytes, params });
         }
         // Without brackets the URI ends at ";", and may hold no comma or "?" (RFC 3261 §20.10).
         let uri_bytes = cursor.take_while(|byte| byte != b';' && !lex::is_ws(byte));
-        if !is_uri_text(uri_bytes) || memchr::memchr2(b',', b'?', uri_bytes).is_some() {
+        if !has_scheme(uri_bytes)
+            || !lex::is_uri_text(uri_bytes)
+            || memchr::memchr2(b',', b'?', uri_bytes).is_some()
+        {
             return None;
         }
         Some(NameAddr { text, display, uri_bytes, params: Params::parse(cursor.rest)? })
@@ -113,9 +116,9 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// Whether `text` looks like a URI: a scheme, and no white space, quote or bracket.
-fn is_uri_text(text: &[u8]) -> bool {
-    matches!(memchr::memchr(b':', text), Some(1..)) && lex::is_uri_text(text)
+/// Whether `text` begins as a URI does.
+fn has_scheme(text: &[u8]) -> bool {
+    matches!(memchr::memchr(b':', text), Some(1..))
 }
 
 /// The text is no address.

@@ -30,8 +30,9 @@ impl<'a> Host<'a> {
             let text = cursor.take_while(|byte| byte != b']');
             return if cursor.eat(b']') { Some(Host::Ip(ipv6(text)?.into())) } else { None };
         }
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        let text = core::str::from_utf8(cursor.take_while(inner)).ok().filter(|text| !text.is_empty())?;
+        let text = core::str::from_utf8(cursor.take_while(lex::is_host_byte))
+            .ok()
+            .filter(|text| !text.is_empty())?;
         if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             // Digits and dots that are no address could not be a name either: RFC 3261's
             // top label begins with a letter.
