@@ -38,6 +38,8 @@
 #define GAP_NS 200000000ULL
 // Nanoseconds of a timestamp unit at 8 kHz.
 #define UNIT_NS 125000
+// So many flows at most have the same port, each at another address. User space adds no more.
+#define CHAIN_MAX 16
 
 #define RTP_PLAIN 0x80
 #define FRAGMENT_BITS 0x3fff
@@ -45,18 +47,24 @@
 #define DATAGRAM_MAX 2048
 #define CHUNK 64
 
-// Where a packet arrives: one leg's RTP port. IPv4 is written as ::ffff:a.b.c.d.
-struct key {
-    __be32 address[4];
-    __be16 port;
-    __u16 zero;
+// Where to look for the flow of a packet: the place of the newest flow whose leg has that port (host order); 0:
+// there is none.
+struct ports {
+    __u32 first[1 << 16];
 };
 
-// One direction of a bridge. Written by user space only.
+// One direction of a bridge. Written by user space only, and not while the program may come upon it. Flows of one
+// port and several addresses are a chain.
 struct flow {
-    __be32 peer[4];         // whose packets these are
-    __be32 from[4];         // our address towards the listener
-    __be32 to[4];           // the listener
+    __u32 next;             // place of the next flow with the same port; 0: there is none
+    __u8 version;           // of IP: 4 or 6; the other's addresses are zero
+    __u8 payload_type_in;
+    __u8 payload_type_out;
+    __u8 traffic_class;
+    __be32 at;              // our address, that the packets arrive at
+    __be32 peer;            // whose packets these are
+    __be32 from;            // our address towards the listener
+    __be32 to;              // the listener
     __be32 ssrc_in;
     __be32 ssrc_out;
     __u32 timestamp_shift;
@@ -67,12 +75,12 @@ struct flow {
     __u16 sum_change;       // what all that is the same in every packet changes of the UDP checksum
     __u16 pseudo_in;        // sum of the pseudo header without the length, before and after
     __u16 pseudo_out;
-    __u8 payload_type_in;
-    __u8 payload_type_out;
-    __u8 traffic_class;
-    __u8 zero[3];
-    __u32 stream;           // index of its own stream
-    __u32 back;             // index of the listener's stream, whose frames show the way to him
+    __u16 zero[7];
+    // So far one cache line, with all that IPv4 needs.
+    __be32 at_6[4];
+    __be32 peer_6[4];
+    __be32 from_6[4];
+    __be32 to_6[4];
 };
 
 // Where a stream is, and where its frames come from. One packet of a stream is handled at a time as long
@@ -106,9 +114,20 @@ struct counts {
 };
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ports);
+} by_port SEC(".maps");
+
+// A flow, its stream and its counts have the same place, and the way back (the listener's flow) is at the place
+// that differs in the lowest bit: so nothing must be read to know where to read on. Place 0 and 1 are nobody's.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, FLOWS_MAX);
-    __type(key, struct key);
+    __type(key, __u32);
     __type(value, struct flow);
 } flows SEC(".maps");
 
@@ -151,15 +170,18 @@ struct rtp {
     __be32 ssrc;
 };
 
-// A frame's parts. Of the two IP headers one is there.
+// A frame's parts.
 struct frame {
     struct ethhdr *eth;
     struct tag *tag;
-    struct iphdr *v4;
-    struct ipv6hdr *v6;
+    union {
+        struct iphdr *v4;
+        struct ipv6hdr *v6;
+    };
     struct udphdr *udp;
     struct rtp *rtp;
     __u16 length;           // of the UDP datagram
+    __u8 version;           // of IP: which of the two headers is there
 };
 
 static __always_inline __u16 fold(__u64 sum)
@@ -176,16 +198,8 @@ static __always_inline int same(const __be32 a[4], const __be32 b[4])
     return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
 }
 
-static __always_inline void map_v4(__be32 to[4], __be32 address)
-{
-    to[0] = 0;
-    to[1] = 0;
-    to[2] = bpf_htonl(0xffff);
-    to[3] = address;
-}
-
 // Finds the parts of a frame that may be RTP of a bridge; 0 if it is none.
-static __always_inline int parse(struct xdp_md *ctx, struct frame *f, struct key *key, __be32 source[4])
+static __always_inline int parse(struct xdp_md *ctx, struct frame *f)
 {
     void *end = (void *)(long)ctx->data_end;
     f->eth = (void *)(long)ctx->data;
@@ -202,8 +216,6 @@ static __always_inline int parse(struct xdp_md *ctx, struct frame *f, struct key
         protocol = f->tag->type;
     }
     __u32 length;
-    f->v4 = NULL;
-    f->v6 = NULL;
     if (protocol == bpf_htons(ETH_P_IP)) {
         struct iphdr *ip = next;
         next = ip + 1;
@@ -211,18 +223,16 @@ static __always_inline int parse(struct xdp_md *ctx, struct frame *f, struct key
             (ip->frag_off & bpf_htons(FRAGMENT_BITS)))
             return 0;
         length = (__u32)bpf_ntohs(ip->tot_len) - sizeof(*ip);
-        map_v4(key->address, ip->daddr);
-        map_v4(source, ip->saddr);
         f->v4 = ip;
+        f->version = 4;
     } else if (protocol == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr *ip = next;
         next = ip + 1;
         if (next > end || ip->nexthdr != IPPROTO_UDP || ip->hop_limit <= 1)
             return 0;
         length = bpf_ntohs(ip->payload_len);
-        __builtin_memcpy(key->address, &ip->daddr, 16);
-        __builtin_memcpy(source, &ip->saddr, 16);
         f->v6 = ip;
+        f->version = 6;
     } else {
         return 0;
     }
@@ -235,18 +245,51 @@ static __always_inline int parse(struct xdp_md *ctx, struct frame *f, struct key
     if (f->length != length || length < sizeof(struct udphdr) + sizeof(struct rtp) ||
         length > (__u32)(end - (void *)f->udp))
         return 0;
-    key->port = f->udp->dest;
-    key->zero = 0;
     return 1;
 }
 
-// Whether the packet is what the bridge agreed on, from whom it agreed with.
-static __always_inline int is_ours(const struct frame *f, const struct flow *flow, const __be32 source[4])
+static __always_inline int arrives_at(const struct frame *f, const struct flow *flow)
 {
-    return same(source, flow->peer) && f->udp->source == flow->peer_port && f->rtp->ssrc == flow->ssrc_in &&
+    if (f->version != flow->version)
+        return 0;
+    return f->version == 4 ? f->v4->daddr == flow->at : same(f->v6->daddr.in6_u.u6_addr32, flow->at_6);
+}
+
+// The flow of the port and address that the packet is for. User space may take out the very flow that is looked at:
+// it stays as it is, and leads on to those after it, until long after this packet is gone.
+static __always_inline const struct flow *find(const struct frame *f, __u32 *place)
+{
+    __u32 only = 0;
+    struct ports *ports = bpf_map_lookup_elem(&by_port, &only);
+    if (!ports)
+        return NULL;
+    __u32 at = ports->first[bpf_ntohs(f->udp->dest)];
+#pragma clang loop unroll(disable)
+    for (int n = 0; n < CHAIN_MAX && at; n++) {
+        struct flow *flow = bpf_map_lookup_elem(&flows, &at);
+        if (!flow)
+            return NULL;
+        if (arrives_at(f, flow)) {
+            *place = at;
+            return flow;
+        }
+        at = flow->next;
+    }
+    return NULL;
+}
+
+static __always_inline int comes_from(const struct frame *f, const struct flow *flow)
+{
+    return f->version == 4 ? f->v4->saddr == flow->peer : same(f->v6->saddr.in6_u.u6_addr32, flow->peer_6);
+}
+
+// Whether the packet is what the bridge agreed on, from whom it agreed with.
+static __always_inline int is_ours(const struct frame *f, const struct flow *flow)
+{
+    return comes_from(f, flow) && f->udp->source == flow->peer_port && f->rtp->ssrc == flow->ssrc_in &&
            f->rtp->flags == RTP_PLAIN && (f->rtp->type & 0x7f) == flow->payload_type_in &&
            // A datagram without a checksum is legal in IPv4 only (RFC 768, RFC 8200 section 8.1).
-           (f->v4 || f->udp->check);
+           (f->version == 4 || f->udp->check);
 }
 
 // Notes where the peer's frames come from. Frames for a group of hosts show no way.
@@ -360,19 +403,19 @@ static __always_inline void rewrite(const struct frame *f, const struct flow *fl
     f->rtp->ssrc = flow->ssrc_out;
     f->udp->source = flow->from_port;
     f->udp->dest = flow->to_port;
-    if (f->v4) {
+    if (f->version == 4) {
         f->v4->tos = flow->traffic_class;
         f->v4->ttl--;
-        f->v4->saddr = flow->from[3];
-        f->v4->daddr = flow->to[3];
+        f->v4->saddr = flow->from;
+        f->v4->daddr = flow->to;
         f->v4->check = 0;
         const __u32 *word = (const __u32 *)f->v4;
         f->v4->check = ~fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
-    } else if (f->v6) {
+    } else {
         *(__be32 *)f->v6 = bpf_htonl(6u << 28 | (__u32)flow->traffic_class << 20);
         f->v6->hop_limit--;
-        __builtin_memcpy(&f->v6->saddr, flow->from, 16);
-        __builtin_memcpy(&f->v6->daddr, flow->to, 16);
+        __builtin_memcpy(&f->v6->saddr, flow->from_6, 16);
+        __builtin_memcpy(&f->v6->daddr, flow->to_6, 16);
     }
     if (!check)
         return;
@@ -415,20 +458,19 @@ SEC("xdp")
 int relay(struct xdp_md *ctx)
 {
     struct frame f;
-    struct key key;
-    __be32 source[4];
-    if (!parse(ctx, &f, &key, source))
+    __u32 place;
+    if (!parse(ctx, &f))
         return XDP_PASS;
-    struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+    const struct flow *flow = find(&f, &place);
     if (!flow)
         return XDP_PASS;
-    __u32 stream_index = flow->stream, back_index = flow->back;
-    struct counts *count = bpf_map_lookup_elem(&counts, &stream_index);
-    struct stream *stream = bpf_map_lookup_elem(&streams, &stream_index);
-    struct stream *way = bpf_map_lookup_elem(&streams, &back_index);
+    __u32 back = place ^ 1;
+    struct counts *count = bpf_map_lookup_elem(&counts, &place);
+    struct stream *stream = bpf_map_lookup_elem(&streams, &place);
+    struct stream *way = bpf_map_lookup_elem(&streams, &back);
     if (!count || !stream || !way)
         return XDP_PASS;
-    if (!is_ours(&f, flow, source) || !learn(ctx, &f, stream) || !way->ifindex) {
+    if (!is_ours(&f, flow) || !learn(ctx, &f, stream) || !way->ifindex) {
         count->passed++;
         return XDP_PASS;
     }
@@ -442,7 +484,7 @@ int relay(struct xdp_md *ctx)
         return XDP_PASS;
     }
     int tagged = f.tag != NULL;
-    __be16 protocol = f.v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+    __be16 protocol = f.version == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
     rewrite(&f, flow, (void *)(long)ctx->data_end);
     return leave(ctx, tagged, protocol, way);
 }

@@ -147,9 +147,10 @@ impl Thread {
         }
         self.counters.legs.set(0);
         self.outbox.finish_round();
+        let now = self.now();
         let Thread { rng, mut table, outbox, relay_totals, sockets, relay, .. } = self;
         let dropped = catch_unwind(AssertUnwindSafe(|| drop((sockets, relay))));
-        let cleared = catch_unwind(AssertUnwindSafe(|| table.iter_mut().for_each(Table::clear)));
+        let cleared = catch_unwind(AssertUnwindSafe(|| table.iter_mut().for_each(|table| table.clear(now))));
         // What could not be closed or cleared is lost until the process ends; the calls have ended anyway.
         let _ = (dropped, cleared);
         Remains { rng, table, outbox, relay_totals }
@@ -382,9 +383,10 @@ impl Thread {
     }
 
     fn start_over(&mut self) {
+        let now = self.now();
         self.relay_totals.keep(self.relay.counters());
         if let Some(table) = &mut self.table {
-            table.clear();
+            table.clear(now);
         }
         let config = relay_config(self.legs_max, self.table.is_some());
         self.relay = Relay::new(config, self.rng.next_seed());

@@ -1,26 +1,21 @@
 //! What the program and we write into each other's maps: the structs of `bpf/relay.bpf.c`, field by field.
 
+use std::mem::offset_of;
 use std::net::{IpAddr, SocketAddr};
 
 use base::Instant;
 use media::relay;
 
-/// `struct key`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub(super) struct Key {
-    address: [u8; 16],
-    port: [u8; 2],
-    zero: u16,
-}
-
 /// `struct flow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct Flow {
-    peer: [u8; 16],
-    from: [u8; 16],
-    to: [u8; 16],
+    next: u32,
+    version: u8,
+    payload_type_in: u8,
+    payload_type_out: u8,
+    traffic_class: u8,
+    v4: Addresses<4>,
     ssrc_in: [u8; 4],
     ssrc_out: [u8; 4],
     timestamp_shift: u32,
@@ -31,12 +26,18 @@ pub(super) struct Flow {
     sum_change: u16,
     pseudo_in: u16,
     pseudo_out: u16,
-    payload_type_in: u8,
-    payload_type_out: u8,
-    traffic_class: u8,
-    zero: [u8; 3],
-    stream: u32,
-    back: u32,
+    zero: [u16; 7],
+    v6: Addresses<16>,
+}
+
+/// Of one IP version: where packets arrive and from whom, where they leave from and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+struct Addresses<const N: usize> {
+    at: [u8; N],
+    peer: [u8; N],
+    from: [u8; N],
+    to: [u8; N],
 }
 
 /// `struct stream`.
@@ -74,32 +75,28 @@ pub(super) struct Counts {
 
 // SAFETY: `repr(C)` of integers and byte arrays whose sizes leave no padding (see the test), so every bit
 // pattern is a value and every byte is initialised.
-unsafe impl aya::Pod for Key {}
-// SAFETY: as above.
-unsafe impl aya::Pod for Flow {}
-// SAFETY: as above.
-unsafe impl aya::Pod for Stream {}
-// SAFETY: as above.
 unsafe impl aya::Pod for Counts {}
 
-/// The place of a flow's two streams, and what its packets are marked with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) stream: u32,
-    pub(super) back: u32,
-    pub(super) traffic_class: u8,
-}
-
-impl Key {
-    /// What arrives at `local`.
-    pub(super) fn new(local: SocketAddr) -> Self {
-        Key { address: address(local.ip()), port: local.port().to_be_bytes(), zero: 0 }
-    }
-}
-
 impl Flow {
-    /// What the program must do to packets of `flow` that arrive at `at` and leave from `from`.
-    pub(super) fn new(flow: &relay::Flow, at: SocketAddr, from: SocketAddr, place: Place) -> Self {
+    pub(super) const WORDS: usize = size_of::<Flow>() / size_of::<u32>();
+    /// Where among them the link to the next flow is. It is the directory's, and 0 in a new flow.
+    pub(super) const NEXT: usize = offset_of!(Flow, next) / size_of::<u32>();
+
+    /// As it lies in memory.
+    pub(super) const fn words(self) -> [u32; Flow::WORDS] {
+        // SAFETY: `repr(C)` of integers and byte arrays whose sizes leave no padding (see the test), so every
+        // byte is initialised, and words may have any value.
+        unsafe { std::mem::transmute(self) }
+    }
+
+    /// What the program must do to packets of `flow` that arrive at `at`, leave from `from` and are marked with
+    /// `traffic_class`; `None` if these are not addresses of one IP version.
+    pub(super) fn new(
+        flow: &relay::Flow,
+        at: SocketAddr,
+        from: SocketAddr,
+        traffic_class: u8,
+    ) -> Option<Self> {
         let (peer, to) = (flow.from, flow.to);
         let old = Sum::default().socket(peer).socket(at).bytes(&flow.ssrc_in.to_be_bytes());
         let new = Sum::default().socket(from).socket(to).bytes(&flow.ssrc_out.to_be_bytes());
@@ -108,10 +105,25 @@ impl Flow {
         let new = new.bytes(&[0x80, flow.payload_type_out]);
         let pseudo =
             |a: SocketAddr, b: SocketAddr| Sum::default().ip(a.ip()).ip(b.ip()).bytes(&[0, 17]).fold();
-        Flow {
-            peer: address(peer.ip()),
-            from: address(from.ip()),
-            to: address(to.ip()),
+        let (none_4, none_6) = (Addresses::none(), Addresses::none());
+        let (version, v4, v6) = match (at.ip(), peer.ip(), from.ip(), to.ip()) {
+            (IpAddr::V4(at), IpAddr::V4(peer), IpAddr::V4(from), IpAddr::V4(to)) => {
+                let [at, peer, from, to] = [at, peer, from, to].map(|ip| ip.octets());
+                (4, Addresses { at, peer, from, to }, none_6)
+            }
+            (IpAddr::V6(at), IpAddr::V6(peer), IpAddr::V6(from), IpAddr::V6(to)) => {
+                let [at, peer, from, to] = [at, peer, from, to].map(|ip| ip.octets());
+                (6, none_4, Addresses { at, peer, from, to })
+            }
+            _ => return None,
+        };
+        Some(Flow {
+            next: 0,
+            version,
+            payload_type_in: flow.payload_type_in,
+            payload_type_out: flow.payload_type_out,
+            traffic_class,
+            v4,
             ssrc_in: flow.ssrc_in.to_be_bytes(),
             ssrc_out: flow.ssrc_out.to_be_bytes(),
             timestamp_shift: flow.timestamp_shift,
@@ -122,17 +134,33 @@ impl Flow {
             sum_change: Sum(u64::from(!old.fold()) + u64::from(new.fold())).fold(),
             pseudo_in: pseudo(peer, at),
             pseudo_out: pseudo(from, to),
-            payload_type_in: flow.payload_type_in,
-            payload_type_out: flow.payload_type_out,
-            traffic_class: place.traffic_class,
-            zero: [0; 3],
-            stream: place.stream,
-            back: place.back,
-        }
+            zero: [0; 7],
+            v6,
+        })
+    }
+}
+
+impl<const N: usize> Addresses<N> {
+    const fn none() -> Self {
+        Addresses { at: [0; N], peer: [0; N], from: [0; N], to: [0; N] }
     }
 }
 
 impl Stream {
+    pub(super) const WORDS: usize = size_of::<Stream>() / size_of::<u32>();
+
+    /// As it lies in memory.
+    pub(super) const fn words(self) -> [u32; Stream::WORDS] {
+        // SAFETY: as for a flow's.
+        unsafe { std::mem::transmute(self) }
+    }
+
+    /// The one that lies in memory like this.
+    pub(super) const fn from_words(words: [u32; Stream::WORDS]) -> Stream {
+        // SAFETY: every bit pattern is a stream: it consists of integers and byte arrays.
+        unsafe { std::mem::transmute(words) }
+    }
+
     /// A stream that has come to `position`, and whose way is not known yet.
     pub(super) fn new(position: &relay::Position) -> Self {
         Stream {
@@ -189,14 +217,6 @@ impl Counts {
     }
 }
 
-/// IPv4 as ::ffff:a.b.c.d.
-fn address(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    }
-}
-
 /// A sum of 16-bit words as they lie in memory (RFC 1071: the byte order does not matter).
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum(u64);
@@ -233,8 +253,8 @@ mod tests {
 
     #[test]
     fn nothing_is_padded() {
-        assert_eq!(size_of::<Key>(), 16 + 2 + 2);
-        assert_eq!(size_of::<Flow>(), 3 * 16 + 3 * 4 + 7 * 2 + 3 + 3 + 2 * 4);
+        assert_eq!(size_of::<Flow>(), 4 + 4 + 4 * 4 + 3 * 4 + 7 * 2 + 14 + 4 * 16);
+        assert_eq!((offset_of!(Flow, v6), size_of::<Flow>()), (64, 128), "two cache lines");
         assert_eq!(size_of::<Stream>(), 2 * 8 + 4 * 4 + 2 * 2 + 4 + 2 * 2 + 2 * 6 + 8);
         assert_eq!(size_of::<Counts>(), 7 * 8);
     }

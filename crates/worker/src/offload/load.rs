@@ -3,15 +3,18 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant as OsInstant;
 
-use aya::maps::MapData;
 use aya::maps::xdp::DevMapHash;
+use aya::maps::{Map, MapData};
 use aya::programs::ProgramError;
 use aya::programs::xdp::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::OffloadConfig;
+use super::directory::Directory;
+use super::places::{self, Places};
 use super::table::{Maps, Table};
 use crate::net;
 
@@ -21,6 +24,8 @@ pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/relay.bpf.o"
 /// The program in the kernel, attached to the interfaces until this is dropped.
 pub struct Offload {
     ebpf: Ebpf,
+    directory: Arc<Directory>,
+    /// Of one thread.
     calls_max: u32,
     workers: u32,
     traffic_class: u8,
@@ -28,7 +33,7 @@ pub struct Offload {
 
 impl fmt::Debug for Offload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Offload({} calls)", self.calls_max)
+        write!(f, "Offload({} calls)", self.calls_max.saturating_mul(self.workers))
     }
 }
 
@@ -124,9 +129,8 @@ impl Offload {
     ) -> Result<Self, Unavailable> {
         let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
         // Every thread has as many places.
-        let calls_max = config.calls_max.div_ceil(workers);
-        let calls_max = calls_max.saturating_mul(workers).clamp(1, 1 << 24);
-        let flows_max = calls_max.saturating_mul(2);
+        let calls_max = config.calls_max.clamp(1, 1 << 24).div_ceil(workers);
+        let flows_max = first_place(workers, calls_max);
         let epoch_ns = net::monotonic_ns(epoch);
         let mut ebpf = EbpfLoader::new()
             .override_global("EPOCH_NS", &epoch_ns, true)
@@ -136,7 +140,9 @@ impl Offload {
             .load(OBJECT)
             .map_err(|error| of_kernel(&error))?;
         program(&mut ebpf)?.load().map_err(|error| of_kernel(&error))?;
-        Ok(Offload { ebpf, calls_max, workers, traffic_class: (dscp & 0x3f) << 2 })
+        let directory = Directory::map(map(&ebpf, "by_port")?, map(&ebpf, "flows")?, flows_max as usize);
+        let directory = Arc::new(directory.map_err(|error| of_kernel(&error))?);
+        Ok(Offload { ebpf, directory, calls_max, workers, traffic_class: (dscp & 0x3f) << 2 })
     }
 
     fn attach(&mut self, interface: &str) -> Result<(), Unavailable> {
@@ -160,26 +166,39 @@ impl Offload {
 
     /// The table of thread `worker`; each may be asked for once.
     pub(crate) fn table(&self, worker: usize) -> Result<Table, Unavailable> {
-        let share = self.calls_max / self.workers;
-        let first = u32::try_from(worker).unwrap_or(u32::MAX).saturating_mul(share);
-        let (flows, counts, streams) = (self.map("flows")?, self.map("counts")?, self.map("streams")?);
-        let length = self.calls_max as usize * 2;
-        let maps = Maps { flows, counts, streams, length };
-        let table = Table::new(&maps, first, first.saturating_add(share), self.traffic_class);
-        table.map_err(|error| of_kernel(&error))
+        let worker = u32::try_from(worker).unwrap_or(u32::MAX);
+        let maps = Maps {
+            directory: &self.directory,
+            counts: map(&self.ebpf, "counts")?,
+            streams: map(&self.ebpf, "streams")?,
+            length: first_place(self.workers, self.calls_max) as usize,
+            traffic_class: self.traffic_class,
+        };
+        let places = Places::new(first_place(worker, self.calls_max), places::needed(self.calls_max));
+        Table::new(&maps, places, self.calls_max).map_err(|error| of_kernel(&error))
     }
 
-    fn map(&self, name: &str) -> Result<&MapData, Unavailable> {
-        use aya::maps::Map;
-        match self.ebpf.map(name) {
-            Some(Map::HashMap(data) | Map::Array(data) | Map::PerCpuArray(data)) => Ok(data),
-            _ => Err(broken()),
-        }
+    #[cfg(test)]
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     #[cfg(test)]
     pub(super) fn program(&mut self) -> &mut Xdp {
         program(&mut self.ebpf).unwrap()
+    }
+}
+
+/// The first place of thread `worker`, if each has `calls_max` bridges. The first two places are nobody's: 0 is the end
+/// of a chain.
+const fn first_place(worker: u32, calls_max: u32) -> u32 {
+    places::needed(calls_max).saturating_mul(worker).saturating_add(1).saturating_mul(2)
+}
+
+fn map<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, Unavailable> {
+    match ebpf.map(name) {
+        Some(Map::Array(data) | Map::PerCpuArray(data)) => Ok(data),
+        _ => Err(broken()),
     }
 }
 
@@ -195,7 +214,8 @@ fn broken() -> Unavailable {
 
 fn of_kernel(error: &(dyn Error + 'static)) -> Unavailable {
     match os_error(error) {
-        Some(libc::EPERM | libc::EACCES) => Unavailable::Rights,
+        // Not EACCES: that is the verifier's word for a program that it does not like.
+        Some(libc::EPERM) => Unavailable::Rights,
         _ => Unavailable::Kernel(chain(error)),
     }
 }

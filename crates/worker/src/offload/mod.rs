@@ -6,8 +6,11 @@
 
 #![expect(unsafe_code, reason = "maps shared with the kernel; each block says why it is sound")]
 
+mod directory;
 mod layout;
 mod load;
+mod places;
+mod shared;
 mod streams;
 mod table;
 #[cfg(test)]

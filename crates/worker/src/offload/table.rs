@@ -2,64 +2,66 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
-use aya::maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::maps::{Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use base::Instant;
 use media::relay::{Answer, Carried, Flow, Offload as Order, Pair};
 use media::{Relay, Slot};
 
-use super::layout::{self, Counts, Key, Place, Stream};
+use super::directory::Directory;
+use super::layout::{self, Counts, Stream};
+use super::places::Places;
 use super::streams::Streams;
 use crate::sockets::Sockets;
 
-/// What one thread keeps in the program's maps: places of its own for streams and counts, two per bridge.
+/// What one thread keeps in the program's maps: places of its own, two per bridge, each for a flow, its stream and its
+/// counts.
 pub(crate) struct Table {
-    flows: HashMap<MapData, Key, layout::Flow>,
+    directory: Arc<Directory>,
     counts: PerCpuArray<MapData, Counts>,
     streams: Streams,
     processors: usize,
     traffic_class: u8,
-    /// Even places that nobody uses; the odd one after it belongs to it.
-    free: Vec<u32>,
+    places: Places,
     /// By the lower slot of a bridge.
     bridges: Vec<Option<Bridge>>,
     used: u64,
+    used_max: u64,
 }
 
 /// A bridge in the kernel.
 #[derive(Clone, Copy, Debug)]
 struct Bridge {
     pair: Pair,
-    keys: [Key; 2],
+    ports: [u16; 2],
     place: u32,
 }
 
-/// The program's maps, which all threads share.
+/// What of the program's maps the threads share, and what is to be done with them.
 pub(super) struct Maps<'a> {
-    pub(super) flows: &'a MapData,
+    pub(super) directory: &'a Arc<Directory>,
     pub(super) counts: &'a MapData,
     pub(super) streams: &'a MapData,
     /// Places for streams in all.
     pub(super) length: usize,
+    pub(super) traffic_class: u8,
 }
 
 impl Table {
-    /// A table of the places `first..last` (in bridges), which no other thread has.
-    pub(super) fn new(maps: &Maps<'_>, first: u32, last: u32, traffic_class: u8) -> Result<Self, MapError> {
-        let again = |data: &MapData| -> Result<MapData, MapError> {
-            let fd = data.fd().as_fd().try_clone_to_owned()?;
-            MapData::from_fd(fd)
-        };
-        let streams = Streams::map(&AsRaw(maps.streams), maps.length)?;
+    /// A table of at most `calls_max` bridges at `places`, which no other thread has.
+    pub(super) fn new(maps: &Maps<'_>, places: Places, calls_max: u32) -> Result<Self, MapError> {
+        let counts = MapData::from_fd(maps.counts.fd().as_fd().try_clone_to_owned()?)?;
         Ok(Table {
-            flows: HashMap::try_from(aya::maps::Map::HashMap(again(maps.flows)?))?,
-            counts: PerCpuArray::try_from(aya::maps::Map::PerCpuArray(again(maps.counts)?))?,
-            streams,
+            directory: Arc::clone(maps.directory),
+            counts: PerCpuArray::try_from(Map::PerCpuArray(counts))?,
+            streams: Streams::map(maps.streams, maps.length)?,
             processors: aya::util::nr_cpus().map_err(|(_, error)| error)?,
-            traffic_class,
-            free: (first..last).rev().map(|bridge| bridge.saturating_mul(2)).collect(),
+            traffic_class: maps.traffic_class,
+            places,
             bridges: Vec::new(),
             used: 0,
+            used_max: u64::from(calls_max),
         })
     }
 
@@ -75,13 +77,13 @@ impl Table {
                 Order::Begin(flows) => {
                     let pair = [flows[0].speaker, flows[1].speaker];
                     let locals = pair.map(|slot| sockets.local(slot));
-                    if self.begin(pair, &flows, locals) {
+                    if self.begin(now, pair, &flows, locals) {
                         continue;
                     }
                     Answer::Refused(pair)
                 }
                 Order::Count(pair) => Answer::Carried(pair, self.count(pair)),
-                Order::End(pair) => Answer::Ended(pair, self.end(pair)),
+                Order::End(pair) => Answer::Ended(pair, self.end(now, pair)),
             };
             relay.offloaded(now, answer, sockets);
         }
@@ -95,12 +97,21 @@ impl Table {
     }
 
     /// `false` if all places are taken, or the kernel refuses.
-    pub(super) fn begin(&mut self, pair: Pair, flows: &[Flow; 2], locals: [Option<SocketAddr>; 2]) -> bool {
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        pair: Pair,
+        flows: &[Flow; 2],
+        locals: [Option<SocketAddr>; 2],
+    ) -> bool {
         let [Some(a), Some(b)] = locals else { return false };
-        let Some(place) = self.free.pop() else { return false };
-        let bridge = Bridge { pair, keys: [Key::new(a), Key::new(b)], place };
-        if self.fill(&bridge, flows, [a, b]).is_err() {
-            self.forget(&bridge);
+        if self.used >= self.used_max {
+            return false;
+        }
+        let Some(place) = self.places.take(now) else { return false };
+        let bridge = Bridge { pair, ports: [a.port(), b.port()], place };
+        if !self.fill(&bridge, flows, [a, b]) {
+            self.forget(now, &bridge);
             return false;
         }
         let index = pair[0].index();
@@ -114,29 +125,28 @@ impl Table {
         true
     }
 
-    fn fill(&mut self, bridge: &Bridge, flows: &[Flow; 2], locals: [SocketAddr; 2]) -> Result<(), MapError> {
+    /// Both flows are written before one is published: a flow's packets are sent the way that the other's came.
+    fn fill(&mut self, bridge: &Bridge, flows: &[Flow; 2], locals: [SocketAddr; 2]) -> bool {
         let [a, b] = locals;
-        let (even, odd) = (bridge.place, bridge.place.saturating_add(1));
-        for (flow, stream) in flows.iter().zip([even, odd]) {
-            self.streams.write(stream, Stream::new(&flow.position));
-            let zero = PerCpuValues::try_from(vec![Counts::default(); self.processors])?;
-            self.counts.set(stream, zero, 0)?;
+        for ((flow, (at, from)), place) in flows.iter().zip([(a, b), (b, a)]).zip(bridge.places()) {
+            let Some(written) = layout::Flow::new(flow, at, from, self.traffic_class) else { return false };
+            self.directory.write(place, written);
+            self.streams.write(place, Stream::new(&flow.position));
+            let zero = PerCpuValues::try_from(vec![Counts::default(); self.processors]);
+            if zero.map_err(MapError::from).and_then(|zero| self.counts.set(place, zero, 0)).is_err() {
+                return false;
+            }
         }
-        let ways = [(a, b, even, odd), (b, a, odd, even)];
-        for ((flow, key), (at, from, stream, back)) in flows.iter().zip(&bridge.keys).zip(ways) {
-            let place = Place { stream, back, traffic_class: self.traffic_class };
-            self.flows.insert(key, layout::Flow::new(flow, at, from, place), 0)?;
-        }
-        Ok(())
+        let mut flows = bridge.flows();
+        flows.all(|(port, place)| self.directory.publish(port, place))
     }
 
     /// Takes a bridge's flows out: the next packet goes up.
-    fn forget(&mut self, bridge: &Bridge) {
-        for key in &bridge.keys {
-            // Only a flow that is not there cannot be removed.
-            let _ = self.flows.remove(key);
+    fn forget(&mut self, now: Instant, bridge: &Bridge) {
+        for (port, place) in bridge.flows() {
+            self.directory.withdraw(port, place);
         }
-        self.free.push(bridge.place);
+        self.places.give_back(now, bridge.place);
     }
 
     fn find(&self, pair: Pair) -> Option<Bridge> {
@@ -146,18 +156,18 @@ impl Table {
 
     pub(super) fn count(&self, pair: Pair) -> [Carried; 2] {
         let Some(bridge) = self.find(pair) else { return [Carried::default(); 2] };
-        [bridge.place, bridge.place.saturating_add(1)].map(|index| self.count_one(index))
+        bridge.places().map(|place| self.count_one(place))
     }
 
-    fn count_one(&self, index: u32) -> Carried {
-        let counts = self.counts.get(&index, 0).map(|counts| Counts::sum(counts.iter()));
+    fn count_one(&self, place: u32) -> Carried {
+        let counts = self.counts.get(&place, 0).map(|counts| Counts::sum(counts.iter()));
         // The place is inside the map, so this cannot fail.
-        counts.unwrap_or_default().carried(&self.streams.read(index))
+        counts.unwrap_or_default().carried(&self.streams.read(place))
     }
 
-    pub(super) fn end(&mut self, pair: Pair) -> [Carried; 2] {
+    pub(super) fn end(&mut self, now: Instant, pair: Pair) -> [Carried; 2] {
         let Some(bridge) = self.find(pair) else { return [Carried::default(); 2] };
-        self.forget(&bridge);
+        self.forget(now, &bridge);
         let carried = self.count(pair);
         if let Some(entry) = self.bridges.get_mut(pair[0].index()) {
             *entry = None;
@@ -167,19 +177,21 @@ impl Table {
     }
 
     /// Takes all bridges out: their relay is gone.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, now: Instant) {
         for bridge in std::mem::take(&mut self.bridges).into_iter().flatten() {
-            self.forget(&bridge);
+            self.forget(now, &bridge);
         }
         self.used = 0;
     }
 }
 
-/// A map's descriptor as a number.
-struct AsRaw<'a>(&'a MapData);
+impl Bridge {
+    /// Of its flows.
+    fn places(&self) -> [u32; 2] {
+        [self.place, self.place.saturating_add(1)]
+    }
 
-impl std::os::fd::AsRawFd for AsRaw<'_> {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.0.fd().as_fd())
+    fn flows(&self) -> impl Iterator<Item = (u16, u32)> {
+        self.ports.into_iter().zip(self.places())
     }
 }

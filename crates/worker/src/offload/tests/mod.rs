@@ -1,5 +1,6 @@
 //! The program, run by the kernel on crafted frames. Needs root; says so where it cannot run.
 
+mod chains;
 mod frame;
 
 use std::net::SocketAddr;
@@ -39,18 +40,23 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// The rig, or why the test cannot run here.
-fn rig(peers: [&str; 2], ours: [&str; 2]) -> Option<Rig> {
-    let epoch = OsInstant::now() - std::time::Duration::from_secs(100);
-    let config = OffloadConfig { interfaces: vec!["lo".into()], calls_max: 2 };
-    let offload = match Offload::load(&config, 1, epoch, 46) {
-        Ok(offload) => offload,
+/// The program with room for so many calls of so many threads, attached to nothing; or why the test cannot run here.
+fn load(calls_max: u32, workers: usize, epoch: OsInstant) -> Option<Offload> {
+    let config = OffloadConfig { interfaces: vec!["lo".into()], calls_max };
+    match Offload::load(&config, workers, epoch, 46) {
+        Ok(offload) => Some(offload),
         Err(why @ Unavailable::Rights) => {
             println!("skipped: {why}");
-            return None;
+            None
         }
         Err(why) => panic!("{why}"),
-    };
+    }
+}
+
+/// A bridge of two legs in it.
+fn rig(peers: [&str; 2], ours: [&str; 2]) -> Option<Rig> {
+    let epoch = OsInstant::now() - std::time::Duration::from_secs(100);
+    let offload = load(2, 1, epoch)?;
     let table = offload.table(0).unwrap();
     let mut relay = Relay::new(RelayConfig::default(), Seed([1, 2]));
     let [peers, ours] = [peers.map(address), ours.map(address)];
@@ -75,27 +81,35 @@ impl Rig {
         rig(["[2001:db8:a::10]:4000", "[2001:db8:b::20]:5000"], ["[2001:db8::1]:20000", "[fd00::1]:20002"])
     }
 
-    /// Hands the bridge over: both streams are at number 999, and their timestamps are the time.
+    /// Hands the bridge over.
     fn begin(&mut self) -> bool {
-        let flow = |n: usize| Flow {
+        self.begin_at(self.now())
+    }
+
+    fn begin_at(&mut self, now: Instant) -> bool {
+        let flows = self.flows();
+        self.table.begin(now, self.pair, &flows, self.ours.map(Some))
+    }
+
+    /// Both streams are at number 999, and their timestamps are the time.
+    fn flows(&self) -> [Flow; 2] {
+        [0, 1].map(|n| Flow {
             speaker: self.pair[n],
             from: self.peers[n],
             ssrc_in: 0x1111 + n as u32,
             payload_type_in: 8,
-            position: Position {
-                highest: 999,
-                seen: 0b1011,
-                last: Instant::from_nanos(self.epoch.elapsed().as_nanos() as u64),
-                ..Position::default()
-            },
+            position: Position { highest: 999, seen: 0b1011, last: self.now(), ..Position::default() },
             listener: self.pair[1 - n],
             to: self.peers[1 - n],
             ssrc_out: 0xAAAA_0000 + n as u32,
             payload_type_out: 118,
             sequence_shift: SHIFTS[n].0,
             timestamp_shift: SHIFTS[n].1,
-        };
-        self.table.begin(self.pair, &[flow(0), flow(1)], self.ours.map(Some))
+        })
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.epoch.elapsed().as_nanos() as u64)
     }
 
     fn now_units(&self) -> u32 {
@@ -182,7 +196,7 @@ fn voice_leaves_as_the_listeners_stream() {
             assert_eq!(out, rig.expected(0, &frame).bytes(), "{sequence}");
             last = frame.rtp.timestamp;
         }
-        let [there, back] = rig.table.end(rig.pair);
+        let [there, back] = rig.table.end(rig.now(), rig.pair);
         assert_eq!((there.packets, there.octets, there.late, there.duplicates), (10, 1600, 0, 0));
         assert_eq!((there.position.highest, there.position.timestamp), (1009, last));
         assert_eq!(there.position.seen, 0b1011 << 10 | 0x3FF);
@@ -392,9 +406,9 @@ fn a_full_table_refuses_and_has_room_again() {
     move_to(&mut rig, third, 10);
     assert!(!rig.begin(), "two places, two bridges");
     assert_eq!(rig.table.len(), 2);
-    rig.table.end(first);
+    rig.table.end(rig.now(), first);
     assert!(rig.begin());
-    rig.table.clear();
+    rig.table.clear(rig.now());
     assert_eq!(rig.table.len(), 0);
     let frame = rig.frame(0, 1000).bytes();
     rig.passes("nothing is carried any more", &frame);
