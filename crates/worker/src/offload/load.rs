@@ -80,7 +80,7 @@ impl fmt::Display for Unavailable {
         match self {
             Unavailable::NoInterface => write!(f, "media.offload_interfaces names no interface"),
             Unavailable::Rights => {
-                write!(f, "the process needs the capabilities CAP_NET_ADMIN and CAP_BPF")
+                write!(f, "the process needs the capabilities CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON")
             }
             Unavailable::Kernel(why) => write!(f, "the kernel does not take the program: {why}"),
             Unavailable::Missing { interface } => write!(f, "there is no interface {interface}"),
@@ -214,10 +214,19 @@ fn broken() -> Unavailable {
 
 fn of_kernel(error: &(dyn Error + 'static)) -> Unavailable {
     match os_error(error) {
-        // Not EACCES: that is the verifier's word for a program that it does not like.
         Some(libc::EPERM) => Unavailable::Rights,
+        // The verifier's word for whatever it does not like. Without that capability it likes no difference of addresses.
+        Some(libc::EACCES) if !has_perfmon() => Unavailable::Rights,
         _ => Unavailable::Kernel(chain(error)),
     }
+}
+
+/// Whether the thread has `CAP_PERFMON`, or `CAP_SYS_ADMIN`, which holds it.
+fn has_perfmon() -> bool {
+    const BITS: u64 = 1 << 38 | 1 << 21;
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mut effective = status.lines().filter_map(|line| line.strip_prefix("CapEff:"));
+    effective.any(|set| u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & BITS != 0))
 }
 
 /// The operating system's number in an error or what caused it.

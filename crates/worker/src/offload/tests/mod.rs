@@ -2,6 +2,7 @@
 
 mod chains;
 mod frame;
+mod rights;
 
 use std::net::SocketAddr;
 use std::time::Instant as OsInstant;
