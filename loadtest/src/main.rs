@@ -42,6 +42,9 @@ enum Command {
     BridgeBench(commands::bridge_bench::Options),
     /// Compare the relay in the kernel with a bare redirect and with user space, in network namespaces. Needs root.
     Xdp(commands::xdp::Options),
+    /// Compare prompts past the sockets (`AF_XDP`) with prompts by sockets and with a raw send loop, in network namespaces.
+    /// Needs root.
+    XdpPrompts(commands::xdp_prompts::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::ComparePrompts(options) => commands::compare::prompts(&options),
         Command::BridgeBench(options) => commands::bridge_bench::run(&options),
         Command::Xdp(options) => commands::xdp::run(&options),
+        Command::XdpPrompts(options) => commands::xdp_prompts::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

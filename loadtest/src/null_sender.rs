@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "requests to io_uring; each block says why it is sound")]
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,6 @@ use io_uring::{IoUring, opcode};
 use worker::net::{SendBatch, Socket, SocketOptions};
 
 use crate::null_relay::{Calls, Moved};
-use crate::rig::Rig;
 use crate::rtp::{HEADER_BYTES, PAYLOAD_BYTES};
 
 const BYTES: usize = HEADER_BYTES + PAYLOAD_BYTES;
@@ -47,14 +47,17 @@ pub struct NullSender {
 }
 
 impl NullSender {
-    /// Opens all legs of `rig`.
-    pub fn bind(rig: &Rig) -> io::Result<NullSender> {
+    /// Opens all `legs`: from where to whom.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn bind(legs: impl IntoIterator<Item = (SocketAddr, SocketAddr)>) -> io::Result<NullSender> {
         let mut listeners = Vec::new();
-        for leg in rig.legs() {
-            let socket = Socket::bind(rig.relay(leg), &SocketOptions::default())?;
-            socket.connect(rig.generator(leg))?;
+        for (from, to) in legs {
+            let socket = Socket::bind(from, &SocketOptions::default())?;
+            socket.connect(to)?;
             let mut packet = [0xd5; BYTES];
-            let [s0, s1] = leg.to_be_bytes();
+            let [s0, s1] = from.port().to_be_bytes();
             packet[..HEADER_BYTES].copy_from_slice(&[0x80, 8, 0, 0, 0, 0, 0, 0, 0, 0, s0, s1]);
             listeners.push(Listener { socket, packet });
         }

@@ -83,6 +83,15 @@ struct flow {
     __be32 to_6[4];
 };
 
+// How frames get to a peer: as his newest one came, turned round.
+struct way {
+    __u32 ifindex;          // 0: no frame was seen yet
+    __be16 tag_type;        // 0: untagged
+    __be16 tag;
+    __u8 peer_mac[ETH_ALEN];
+    __u8 our_mac[ETH_ALEN];
+};
+
 // Where a stream is, and where its frames come from. One packet of a stream is handled at a time as long
 // as the network card keeps a stream on one processor, as they do; where not, a packet is miscounted.
 struct stream {
@@ -94,13 +103,24 @@ struct stream {
     __u32 jitter_16_max;
     __u16 highest;
     __u16 length;           // payload bytes of the packet `highest`
-    __u32 ifindex;          // 0: no frame was seen yet
-    __be16 tag_type;        // 0: untagged
-    __be16 tag;
-    __u8 peer_mac[ETH_ALEN];
-    __u8 our_mac[ETH_ALEN];
+    struct way way;
     __u64 zero;             // one cache line
 };
+
+// A leg that user space carries: its peer's frames show the way for what is sent past the sockets (AF_XDP).
+// Written by user space, but for the way.
+struct leg {
+    __u32 state;            // WATCHED: all the rest is there
+    struct way way;
+    __u8 version;           // of IP; an IPv4 address is in the first word
+    __u8 zero[3];
+    __be32 local[4];
+    __be32 peer[4];
+    __be16 peer_port;
+    __u16 zero_too;         // one cache line
+};
+
+#define WATCHED 2
 
 // What one processor did for a flow.
 struct counts {
@@ -145,6 +165,15 @@ struct {
     __type(key, __u32);
     __type(value, struct counts);
 } counts SEC(".maps");
+
+// By the leg's port. Of two legs with the same port at different addresses one is here.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1 << 16);
+    __type(key, __u32);
+    __type(value, struct leg);
+} legs SEC(".maps");
 
 // Interfaces that packets may leave by, under their own numbers.
 struct {
@@ -293,16 +322,29 @@ static __always_inline int is_ours(const struct frame *f, const struct flow *flo
 }
 
 // Notes where the peer's frames come from. Frames for a group of hosts show no way.
-static __always_inline int learn(struct xdp_md *ctx, const struct frame *f, struct stream *stream)
+static __always_inline int learn(struct xdp_md *ctx, const struct frame *f, struct way *way)
 {
     if ((f->eth->h_source[0] | f->eth->h_dest[0]) & 1)
         return 0;
-    __builtin_memcpy(stream->peer_mac, f->eth->h_source, ETH_ALEN);
-    __builtin_memcpy(stream->our_mac, f->eth->h_dest, ETH_ALEN);
-    stream->tag_type = f->tag ? f->eth->h_proto : 0;
-    stream->tag = f->tag ? f->tag->tag : 0;
-    stream->ifindex = ctx->ingress_ifindex;
+    __builtin_memcpy(way->peer_mac, f->eth->h_source, ETH_ALEN);
+    __builtin_memcpy(way->our_mac, f->eth->h_dest, ETH_ALEN);
+    way->tag_type = f->tag ? f->eth->h_proto : 0;
+    way->tag = f->tag ? f->tag->tag : 0;
+    way->ifindex = ctx->ingress_ifindex;
     return 1;
+}
+
+// Notes the way to the peer of a leg that user space carries.
+static __always_inline void watch(struct xdp_md *ctx, const struct frame *f)
+{
+    __u32 port = bpf_ntohs(f->udp->dest);
+    struct leg *leg = bpf_map_lookup_elem(&legs, &port);
+    if (!leg || leg->state != WATCHED || leg->version != f->version || f->udp->source != leg->peer_port)
+        return;
+    if (f->version == 4 ? f->v4->saddr == leg->peer[0] && f->v4->daddr == leg->local[0]
+                        : same(f->v6->saddr.in6_u.u6_addr32, leg->peer) &&
+                              same(f->v6->daddr.in6_u.u6_addr32, leg->local))
+        learn(ctx, f, &leg->way);
 }
 
 enum verdict { GOES_ON, CAME_BEFORE, IS_ELSEWHERE };
@@ -430,7 +472,7 @@ static __always_inline void rewrite(const struct frame *f, const struct flow *fl
 }
 
 // Puts the Ethernet header of the listener's network in front, and sends the frame.
-static __always_inline int leave(struct xdp_md *ctx, int tagged, __be16 protocol, const struct stream *way)
+static __always_inline int leave(struct xdp_md *ctx, int tagged, __be16 protocol, const struct way *way)
 {
     int shift = (tagged ? (int)sizeof(struct tag) : 0) - (way->tag_type ? (int)sizeof(struct tag) : 0);
     if (shift && bpf_xdp_adjust_head(ctx, shift))
@@ -462,15 +504,17 @@ int relay(struct xdp_md *ctx)
     if (!parse(ctx, &f))
         return XDP_PASS;
     const struct flow *flow = find(&f, &place);
-    if (!flow)
+    if (!flow) {
+        watch(ctx, &f);
         return XDP_PASS;
-    __u32 back = place ^ 1;
+    }
+    __u32 back_place = place ^ 1;
     struct counts *count = bpf_map_lookup_elem(&counts, &place);
     struct stream *stream = bpf_map_lookup_elem(&streams, &place);
-    struct stream *way = bpf_map_lookup_elem(&streams, &back);
-    if (!count || !stream || !way)
+    struct stream *back = bpf_map_lookup_elem(&streams, &back_place);
+    if (!count || !stream || !back)
         return XDP_PASS;
-    if (!is_ours(&f, flow) || !learn(ctx, &f, stream) || !way->ifindex) {
+    if (!is_ours(&f, flow) || !learn(ctx, &f, &stream->way) || !back->way.ifindex) {
         count->passed++;
         return XDP_PASS;
     }
@@ -486,7 +530,7 @@ int relay(struct xdp_md *ctx)
     int tagged = f.tag != NULL;
     __be16 protocol = f.version == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
     rewrite(&f, flow, (void *)(long)ctx->data_end);
-    return leave(ctx, tagged, protocol, way);
+    return leave(ctx, tagged, protocol, &back->way);
 }
 
 char LICENSE[] SEC("license") = "Apache-2.0";

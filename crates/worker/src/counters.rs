@@ -82,6 +82,8 @@ counters! {
     bytes_in,
     /// Datagrams sent.
     packets_out,
+    /// Datagrams sent past the sockets (AF_XDP); they are in `packets_out` too.
+    packets_af_xdp,
     /// Octets of UDP payload sent.
     bytes_out,
     /// System calls that took datagrams in.

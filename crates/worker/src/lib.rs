@@ -18,6 +18,6 @@ mod tests;
 mod thread;
 
 pub use counters::{Counter, CounterValues, Counters};
-pub use offload::{Offload, OffloadConfig, Unavailable};
+pub use offload::{NoTransmit, Offload, OffloadConfig, Unavailable};
 pub use pool::{Full, Pool, PoolConfig};
 pub use ports::{Capacity, PortPlan, PortsError, check_ports};

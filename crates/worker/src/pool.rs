@@ -12,7 +12,7 @@ use media::{Command, Event};
 
 use crate::counters::{CounterValues, Counters};
 use crate::net::{IoChoice, Refusal, SocketOptions};
-use crate::offload::{Offload, OffloadConfig, Table, Unavailable};
+use crate::offload::{NoTransmit, Offload, OffloadConfig, Table, Transmit, Unavailable};
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::tokens_max;
 use crate::thread::{Remains, Thread};
@@ -127,6 +127,7 @@ pub struct Pool {
     io_name: &'static str,
     io_refusals: Vec<Refusal>,
     offload: Option<Result<Offload, Unavailable>>,
+    no_transmit: Vec<NoTransmit>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -142,19 +143,20 @@ impl Pool {
         let events = Arc::new(ArrayQueue::new(config.events_max.max(8)));
         let notify: Arc<dyn Fn() + Send + Sync> = Arc::new(notify);
         let mut rng = Rng::new(config.seed);
-        let (offload, mut tables) = tables(config);
+        let Kernel { offload, mut parts, no_transmit } = Kernel::start(config);
         let mut pool = Pool {
             workers: Vec::new(),
             events: Arc::clone(&events),
             io_name: "",
             io_refusals: Vec::new(),
             offload,
+            no_transmit,
         };
         for number in 0..config.workers.max(1) {
             let inbox = Arc::new(Inbox::new(config.commands_max)?);
             let counters = Arc::new(Counters::default());
             let outbox = Outbox::new(Arc::clone(&events), config.legs_max, Arc::clone(&notify));
-            let remains = Remains::fresh(rng.fork(), tables.pop(), outbox);
+            let remains = Remains::fresh(rng.fork(), parts.next(), outbox);
             let (thread, opened) = Worker::start(config, number, remains, &inbox, &counters)?;
             (pool.io_name, pool.io_refusals) = opened;
             pool.workers.push(Worker { inbox, counters, thread: Some(thread) });
@@ -175,6 +177,11 @@ impl Pool {
     /// Whether the kernel carries established bridges, or why it does not; `None` if nobody asked for it.
     pub fn offload(&self) -> Option<Result<(), &Unavailable>> {
         self.offload.as_ref().map(|offload| offload.as_ref().map(|_| ()))
+    }
+
+    /// Where what user space sends cannot pass the sockets by, though established bridges do. It leaves by sockets there.
+    pub fn no_transmit(&self) -> &[NoTransmit] {
+        &self.no_transmit
     }
 
     /// Gives `command` to thread `worker` (modulo their number) and wakes it.
@@ -259,17 +266,31 @@ impl Pool {
     }
 }
 
-/// The kernel's relay and each thread's part of it, if it is wanted and can be had.
-fn tables(config: &PoolConfig) -> (Option<Result<Offload, Unavailable>>, Vec<Table>) {
-    let Some(wanted) = &config.offload else { return (None, Vec::new()) };
-    let workers = config.workers.max(1);
-    let started = Offload::start(wanted, workers, config.epoch, config.socket.dscp).and_then(|offload| {
-        let tables = (0..workers).map(|worker| offload.table(worker)).collect::<Result<Vec<_>, _>>()?;
-        Ok((offload, tables))
-    });
-    match started {
-        Ok((offload, tables)) => (Some(Ok(offload)), tables),
-        Err(why) => (Some(Err(why)), Vec::new()),
+/// The kernel's relay, if it is wanted and can be had.
+struct Kernel {
+    offload: Option<Result<Offload, Unavailable>>,
+    /// Each thread's.
+    parts: std::vec::IntoIter<(Table, Transmit)>,
+    no_transmit: Vec<NoTransmit>,
+}
+
+impl Kernel {
+    fn start(config: &PoolConfig) -> Kernel {
+        let mut kernel = Kernel { offload: None, parts: Vec::new().into_iter(), no_transmit: Vec::new() };
+        let Some(wanted) = &config.offload else { return kernel };
+        let workers = config.workers.max(1);
+        let offload = Offload::start(wanted, workers, config.epoch, config.socket.dscp);
+        kernel.offload = Some(offload.and_then(|offload| {
+            let mut parts = Vec::new();
+            for worker in 0..workers {
+                let (transmit, refusals) = offload.transmit(worker)?;
+                parts.push((offload.table(worker)?, transmit));
+                kernel.no_transmit.extend(refusals);
+            }
+            kernel.parts = parts.into_iter();
+            Ok(offload)
+        }));
+        kernel
     }
 }
 

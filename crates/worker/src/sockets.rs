@@ -3,13 +3,15 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base::{LegKey, Seed, SeededMap};
 use media::relay::BindFailure;
 use media::{Channel, Sink, Slot};
 
 use crate::counters::Counters;
-use crate::net::{PacketIo, Socket, SocketOptions, Tally, Token};
+use crate::net::{PacketIo, Sent, Socket, SocketOptions, Tally, Token, Woken};
+use crate::offload::Transmit;
 
 /// One leg and what is known of its sockets.
 struct Leg {
@@ -18,6 +20,8 @@ struct Leg {
     local: SocketAddr,
     /// Whom the kernel lets through to the RTP socket, once he is certain.
     connected: Option<SocketAddr>,
+    /// Whether what is sent to him may pass the socket by.
+    watched: bool,
     rtcp: Rtcp,
 }
 
@@ -38,6 +42,8 @@ enum Rtcp {
 /// The legs by slot, and the way to their sockets.
 pub(crate) struct Sockets {
     io: Box<dyn PacketIo>,
+    /// The way past the sockets, where there is one.
+    transmit: Option<Transmit>,
     legs: Vec<Option<Leg>>,
     by_key: SeededMap<LegKey, usize>,
     options: SocketOptions,
@@ -66,11 +72,30 @@ pub(crate) const fn tokens_max(legs_max: usize) -> usize {
 impl Sockets {
     pub(crate) fn new(
         io: Box<dyn PacketIo>,
+        transmit: Option<Transmit>,
         options: SocketOptions,
         seed: Seed,
         counters: Arc<Counters>,
     ) -> Self {
-        Sockets { io, legs: Vec::new(), by_key: SeededMap::with_hasher(seed), options, counters }
+        Sockets { io, transmit, legs: Vec::new(), by_key: SeededMap::with_hasher(seed), options, counters }
+    }
+
+    /// Sends what was pushed and sleeps until `until`, whatever arrives.
+    pub(crate) fn rest(&mut self, until: Instant) {
+        self.transmit.iter_mut().for_each(Transmit::flush);
+        self.io.rest(until);
+    }
+
+    /// Sends what was pushed and waits until something arrives, as [`PacketIo::wait`] does.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Woken> {
+        self.transmit.iter_mut().for_each(Transmit::flush);
+        self.io.wait(timeout)
+    }
+
+    /// Closes everything; what another thread can go on with.
+    pub(crate) fn end(mut self) -> Option<Transmit> {
+        self.remove_all();
+        self.transmit
     }
 
     /// The way packets come and go.
@@ -97,7 +122,7 @@ impl Sockets {
             self.legs.resize_with(index.saturating_add(1), || None);
         }
         if let Some(place) = self.legs.get_mut(index) {
-            *place = Some(Leg { key, slot, local, connected: None, rtcp: Rtcp::Muxed });
+            *place = Some(Leg { key, slot, local, connected: None, watched: false, rtcp: Rtcp::Muxed });
             self.by_key.insert(key, index);
         }
         Ok(())
@@ -109,6 +134,7 @@ impl Sockets {
         // What was pushed for a connected socket carries no address.
         self.io.flush();
         let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
+        leg.forget(&mut self.transmit);
         if leg.connected.take().is_some()
             && let Some(rtp) = self.io.socket(token(index, Channel::Rtp))
         {
@@ -151,12 +177,17 @@ impl Sockets {
         let Some(leg) = self.legs.get_mut(index).and_then(Option::as_mut) else { return };
         let Some(rtp) = self.io.socket(token(index, Channel::Rtp)) else { return };
         leg.connected = rtp.connect(remote).is_ok().then_some(remote);
+        leg.forget(&mut self.transmit);
+        if let (Some(peer), Some(transmit)) = (leg.connected, &mut self.transmit) {
+            leg.watched = transmit.watch(leg.local, peer);
+        }
     }
 
     /// Closes a leg's sockets. What it was about to send leaves first. `false` if there was no such leg.
     pub(crate) fn remove(&mut self, key: LegKey) -> bool {
         let Some(index) = self.by_key.remove(&key) else { return false };
-        let leg = self.legs.get_mut(index).and_then(Option::take);
+        let mut leg = self.legs.get_mut(index).and_then(Option::take);
+        leg.iter_mut().for_each(|leg| leg.forget(&mut self.transmit));
         self.io.close(token(index, Channel::Rtp));
         if leg.as_ref().is_some_and(|leg| leg.rtcp == Rtcp::Open) {
             self.io.close(token(index, Channel::Rtcp));
@@ -215,6 +246,24 @@ impl Sockets {
         counters.drops_blocked.add(sent.blocked);
         counters.drops_failed.add(sent.failed);
         counters.icmp_errors.add(icmp.wrapping_add(sent.icmp));
+        for Sent { packets, bytes, calls, failed, .. } in self.transmit.iter_mut().flat_map(Transmit::tally) {
+            counters.packets_out.add(packets);
+            counters.packets_af_xdp.add(packets);
+            counters.bytes_out.add(bytes);
+            counters.sends.add(calls);
+            counters.drops_failed.add(failed);
+        }
+    }
+}
+
+impl Leg {
+    /// What is sent goes by socket from now on.
+    fn forget(&mut self, transmit: &mut Option<Transmit>) {
+        if std::mem::take(&mut self.watched)
+            && let Some(transmit) = transmit
+        {
+            transmit.forget(self.local);
+        }
     }
 }
 
@@ -229,7 +278,15 @@ impl Sink for Sockets {
             self.counters.drops_no_socket.add(1);
             return;
         };
-        let to = (channel == Channel::Rtcp || leg.connected != Some(to)).then_some(to);
+        let (connected, local) = (channel == Channel::Rtp && leg.connected == Some(to), leg.local);
+        if connected
+            && leg.watched
+            && let Some(transmit) = &mut self.transmit
+            && transmit.send(local, to, header, payload)
+        {
+            return;
+        }
+        let to = (!connected).then_some(to);
         if !self.io.send(token(index, channel), to, header, payload) {
             self.counters.drops_oversize.add(1);
         }

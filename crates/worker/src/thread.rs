@@ -12,7 +12,7 @@ use media::{Command, Event, Relay, RelayConfig};
 
 use crate::counters::{Counters, RelayTotals};
 use crate::net::{self, PacketIo, Parcel, Woken};
-use crate::offload::Table;
+use crate::offload::{Table, Transmit};
 use crate::pool::PoolConfig;
 use crate::ring::{Inbox, Order, Outbox};
 use crate::sockets::Sockets;
@@ -67,14 +67,16 @@ pub(crate) struct Thread {
 pub(crate) struct Remains {
     pub(crate) rng: Rng,
     pub(crate) table: Option<Table>,
+    pub(crate) transmit: Option<Transmit>,
     pub(crate) outbox: Outbox,
     pub(crate) relay_totals: RelayTotals,
 }
 
 impl Remains {
     /// Of a thread that has not lived yet.
-    pub(crate) fn fresh(rng: Rng, table: Option<Table>, outbox: Outbox) -> Remains {
-        Remains { rng, table, outbox, relay_totals: RelayTotals::default() }
+    pub(crate) fn fresh(rng: Rng, kernel: Option<(Table, Transmit)>, outbox: Outbox) -> Remains {
+        let (table, transmit) = kernel.unzip();
+        Remains { rng, table, transmit, outbox, relay_totals: RelayTotals::default() }
     }
 }
 
@@ -86,14 +88,14 @@ impl Thread {
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
     ) -> Self {
-        let Remains { mut rng, table, outbox, relay_totals } = remains;
+        let Remains { mut rng, table, transmit, outbox, relay_totals } = remains;
         let relay = Relay::new(relay_config(config.legs_max, table.is_some()), rng.next_seed());
         Thread {
             epoch: config.epoch,
             tick: Duration::from_micros(u64::from(config.coalesce_us)),
             legs_max: config.legs_max,
             connect_locked: config.connect_locked,
-            sockets: Sockets::new(io, config.socket, rng.next_seed(), Arc::clone(&counters)),
+            sockets: Sockets::new(io, transmit, config.socket, rng.next_seed(), Arc::clone(&counters)),
             rng,
             relay,
             table,
@@ -149,11 +151,12 @@ impl Thread {
         self.outbox.finish_round();
         let now = self.now();
         let Thread { rng, mut table, outbox, relay_totals, sockets, relay, .. } = self;
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((sockets, relay))));
+        let transmit = catch_unwind(AssertUnwindSafe(|| sockets.end())).unwrap_or(None);
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(relay)));
         let cleared = catch_unwind(AssertUnwindSafe(|| table.iter_mut().for_each(|table| table.clear(now))));
         // What could not be closed or cleared is lost until the process ends; the calls have ended anyway.
         let _ = (dropped, cleared);
-        Remains { rng, table, outbox, relay_totals }
+        Remains { rng, table, transmit, outbox, relay_totals }
     }
 
     fn now(&self) -> Instant {
@@ -176,7 +179,7 @@ impl Thread {
         let mut now = self.now();
         let next = self.next_tick();
         if self.busy && next > now {
-            self.sockets.io().rest(self.epoch + Duration::from_nanos(next.as_nanos()));
+            self.sockets.rest(self.epoch + Duration::from_nanos(next.as_nanos()));
             now = self.now();
         }
         if self.busy {
@@ -191,7 +194,7 @@ impl Thread {
         } else {
             deadline.map(|at| at - now)
         };
-        self.woken = self.sockets.io().wait(timeout).unwrap_or_else(|_| {
+        self.woken = self.sockets.wait(timeout).unwrap_or_else(|_| {
             // What is waited for is ours and open: nothing that waiting could mend. Do not spin.
             std::thread::sleep(RETRY);
             Woken::default()

@@ -10,3 +10,4 @@ pub(crate) mod registers;
 pub(crate) mod relay;
 pub(crate) mod rtp;
 pub(crate) mod xdp;
+pub(crate) mod xdp_prompts;

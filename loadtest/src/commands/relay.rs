@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io::{BufRead, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -124,7 +125,9 @@ fn run_null(options: &Options) -> Result<(), Box<dyn Error>> {
     let calls = if options.kind.is_uring() { Calls::Uring } else { Calls::Epoll };
     let asked = Arc::clone(&stop);
     let (moved, thread) = if options.kind.task() == Task::Send {
-        let sender = NullSender::bind(&options.rig)?;
+        let sender = NullSender::bind(
+            options.rig.legs().map(|leg| (options.rig.relay(leg), options.rig.generator(leg))),
+        )?;
         (sender.moved(), std::thread::spawn(move || sender.run(calls, &asked)))
     } else {
         let tick = Duration::from_micros(u64::from(options.coalesce_us));
@@ -195,20 +198,7 @@ fn add_legs(pool: &Pool, options: &Options) -> Result<(), Box<dyn Error>> {
     for leg in rig.legs() {
         let (local, remote, key) = (rig.relay(leg), rig.generator(leg), LegKey(u64::from(leg)));
         tell(Command::AddLeg { leg: key, port: local.port(), local: local.ip() });
-        let negotiated = Negotiated {
-            remote,
-            remote_rtcp: remote,
-            codec: Codec::Pcma,
-            payload_type: 8,
-            accepted: vec![(8, Codec::Pcma)],
-            dtmf_payload_type: None,
-            dtmf_payload_type_in: None,
-            dtmf_clock_hz: 8_000,
-            parameters: Default::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            rtcp_mux: true,
-        };
+        let negotiated = pcma(remote);
         tell(Command::SetRemote { leg: key, negotiated, learn_from: vec![remote.ip()], timeout: None });
         if options.kind.plays() {
             tell(Command::Music { leg: key, music: Arc::clone(&music) });
@@ -219,8 +209,26 @@ fn add_legs(pool: &Pool, options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What two sides agreed on who both speak G.711.
+pub(crate) fn pcma(remote: SocketAddr) -> Negotiated {
+    Negotiated {
+        remote,
+        remote_rtcp: remote,
+        codec: Codec::Pcma,
+        payload_type: 8,
+        accepted: vec![(8, Codec::Pcma)],
+        dtmf_payload_type: None,
+        dtmf_payload_type_in: None,
+        dtmf_clock_hz: 8_000,
+        parameters: Default::default(),
+        ptime_ms: 20,
+        direction: Direction::SendRecv,
+        rtcp_mux: true,
+    }
+}
+
 /// Ten seconds of a tone: long enough that two listeners are at different places.
-fn tone() -> Prompt {
+pub(crate) fn tone() -> Prompt {
     let sample = |n: u32| (f64::from(n) * 440.0 * std::f64::consts::TAU / 8000.0).sin() * 8000.0;
     let samples: Vec<i16> = (0..80_000).map(|n| sample(n) as i16).collect();
     Prompt::from_samples_8k(&samples)

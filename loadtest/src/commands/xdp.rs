@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 
 use base::LegKey;
 use clap::{Args, ValueEnum};
-use media::sdp::{Direction, Negotiated};
-use media::{Codec, Command, Event};
+use media::{Command, Event};
 use usher_load::results::{Page, Spread, Table};
 use usher_load::xdp::net::{Net, Place, SWITCH};
-use usher_load::xdp::programs::{AtSwitch, Heard, Sink, Telephones};
+use usher_load::xdp::programs::{AtSwitch, Sink, Telephones};
+use usher_load::xdp::speaker::Speaker;
 use worker::net::{pin_to, raise_file_limit, thread_cpu_time};
 use worker::{OffloadConfig, Pool, PoolConfig};
 
+use crate::commands::relay::pcma;
 use crate::process::{named, threads_ns};
 use crate::subject::rtpengine::Rtpengine;
 
 /// First port of the switch's legs, and of the telephones (which have other addresses): a leg has the same number
 /// on both sides, so that what is redirected as it is, is counted too.
-const PORTS: u16 = 10_000;
+pub(crate) const PORTS: u16 = 10_000;
 /// Calls that are added at once while the kernel takes them over.
 const STEP: u32 = 500;
 
@@ -271,55 +272,8 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
     Ok(measured)
 }
 
-const fn port(first: u16, leg: u32) -> u16 {
+pub(crate) const fn port(first: u16, leg: u32) -> u16 {
     first + (leg as u16) * 2
-}
-
-/// All telephones, and how far they are behind.
-struct Speaker {
-    sides: Vec<Telephones>,
-    legs: u32,
-}
-
-impl Speaker {
-    fn new(sides: Vec<Telephones>) -> Speaker {
-        Speaker { sides, legs: 0 }
-    }
-
-    fn set_legs(&mut self, legs: u32) -> Result<(), Box<dyn Error>> {
-        self.legs = legs;
-        self.sides.iter_mut().try_for_each(|side| side.set_legs(legs))
-    }
-
-    /// Every leg speaks 50 times a second for so long, or as often as it goes. Packets spoken.
-    fn speak_for(&mut self, time: Duration, flat_out: bool) -> Result<u64, Box<dyn Error>> {
-        let (start, mut spoken) = (Instant::now(), 0u64);
-        while start.elapsed() < time {
-            // Each side has half of the legs.
-            let due = start.elapsed().as_micros() * u128::from(self.legs) / 2 * 50 / 1_000_000;
-            let due = u64::try_from(due)?.saturating_sub(spoken / 2);
-            let packets = if flat_out { 4096 } else { u32::try_from(due)?.min(8192) };
-            for side in &mut self.sides {
-                side.speak(packets)?;
-            }
-            spoken += u64::from(packets) * 2;
-            if !flat_out {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        Ok(spoken)
-    }
-
-    fn heard(&self) -> Result<Heard, Box<dyn Error>> {
-        let mut sum = Heard::default();
-        for side in &self.sides {
-            let heard = side.heard()?;
-            sum.packets += heard.packets;
-            sum.missing += heard.missing;
-            sum.doubled += heard.doubled;
-        }
-        Ok(sum)
-    }
 }
 
 /// Until every call is where it is to be measured.
@@ -406,20 +360,7 @@ fn add_call(pool: &Pool, call: u32) {
     let key = |leg: u32| LegKey(u64::from(leg));
     for (leg, side) in [(call * 2, Place::Carrier), (call * 2 + 1, Place::Agents)] {
         let remote = SocketAddr::new(IpAddr::V4(side.address()), port(PORTS, leg));
-        let negotiated = Negotiated {
-            remote,
-            remote_rtcp: remote,
-            codec: Codec::Pcma,
-            payload_type: 8,
-            accepted: vec![(8, Codec::Pcma)],
-            dtmf_payload_type: None,
-            dtmf_payload_type_in: None,
-            dtmf_clock_hz: 8_000,
-            parameters: Default::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            rtcp_mux: true,
-        };
+        let negotiated = pcma(remote);
         let learn_from = vec![remote.ip()];
         tell(Command::AddLeg { leg: key(leg), port: port(PORTS, leg), local: IpAddr::V4(SWITCH) });
         tell(Command::SetRemote { leg: key(leg), negotiated, learn_from, timeout: None });

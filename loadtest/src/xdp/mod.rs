@@ -3,3 +3,4 @@
 
 pub mod net;
 pub mod programs;
+pub mod speaker;

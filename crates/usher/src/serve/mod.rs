@@ -231,6 +231,9 @@ fn pool(
     match (pool.offload(), &config.offload) {
         (Some(Ok(())), Some(offload)) => {
             tracing::info!(interfaces = ?offload.interfaces, calls_max = offload.calls_max, "the kernel carries calls");
+            for refusal in pool.no_transmit() {
+                tracing::warn!("{refusal}");
+            }
         }
         (Some(Err(why)), _) => tracing::warn!(%why, "the kernel carries no calls: all stay in user space"),
         _ => {}

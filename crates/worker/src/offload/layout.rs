@@ -1,7 +1,7 @@
 //! What the program and we write into each other's maps: the structs of `bpf/relay.bpf.c`, field by field.
 
 use std::mem::offset_of;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use base::Instant;
 use media::relay;
@@ -40,6 +40,31 @@ struct Addresses<const N: usize> {
     to: [u8; N],
 }
 
+/// `struct way`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Way {
+    ifindex: u32,
+    tag_type: [u8; 2],
+    tag: [u8; 2],
+    peer_mac: [u8; 6],
+    our_mac: [u8; 6],
+}
+
+/// `struct leg`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Leg {
+    state: u32,
+    way: Way,
+    version: u8,
+    zero: [u8; 3],
+    local: [u8; 16],
+    peer: [u8; 16],
+    peer_port: [u8; 2],
+    zero_too: u16,
+}
+
 /// `struct stream`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -52,11 +77,7 @@ pub(super) struct Stream {
     jitter_16_max: u32,
     highest: u16,
     length: u16,
-    ifindex: u32,
-    tag_type: [u8; 2],
-    tag: [u8; 2],
-    peer_mac: [u8; 6],
-    our_mac: [u8; 6],
+    way: Way,
     zero: u64,
 }
 
@@ -144,6 +165,70 @@ impl<const N: usize> Addresses<N> {
     const fn none() -> Self {
         Addresses { at: [0; N], peer: [0; N], from: [0; N], to: [0; N] }
     }
+}
+
+impl Way {
+    /// Whether a frame of the peer has shown it.
+    pub(super) fn is_known(&self) -> bool {
+        self.ifindex != 0
+    }
+
+    /// The interface that leads there.
+    pub(super) fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Writes an Ethernet header up to the type of what it carries.
+    #[inline]
+    pub(super) fn put_ethernet(&self, mut put: impl FnMut(&[u8]) -> Option<()>) -> Option<()> {
+        put(&self.peer_mac)?;
+        put(&self.our_mac)?;
+        if self.tag_type == [0, 0] {
+            return Some(());
+        }
+        put(&self.tag_type)?;
+        put(&self.tag)
+    }
+}
+
+impl Leg {
+    pub(super) const WORDS: usize = size_of::<Leg>() / size_of::<u32>();
+    /// Where among them the state is.
+    pub(super) const STATE: usize = offset_of!(Leg, state) / size_of::<u32>();
+
+    /// As it lies in memory.
+    pub(super) const fn words(self) -> [u32; Leg::WORDS] {
+        // SAFETY: as for a flow's.
+        unsafe { std::mem::transmute(self) }
+    }
+
+    /// The one that lies in memory like this.
+    pub(super) const fn from_words(words: [u32; Leg::WORDS]) -> Leg {
+        // SAFETY: as for a stream's.
+        unsafe { std::mem::transmute(words) }
+    }
+
+    /// A leg at `local` whose peer is `peer`, and the way to him is not known yet; `None` if these are not addresses of
+    /// one IP version.
+    pub(super) fn new(local: SocketAddr, peer: SocketAddr) -> Option<Self> {
+        let (version, local, peer_ip) = match (local.ip(), peer.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(peer)) => (4, first_word(local), first_word(peer)),
+            (IpAddr::V6(local), IpAddr::V6(peer)) => (6, local.octets(), peer.octets()),
+            _ => return None,
+        };
+        Some(Leg { version, local, peer: peer_ip, peer_port: peer.port().to_be_bytes(), ..Leg::default() })
+    }
+
+    /// How frames get to the peer.
+    pub(super) fn way(&self) -> Way {
+        self.way
+    }
+}
+
+fn first_word(ip: Ipv4Addr) -> [u8; 16] {
+    let ([a, b, c, d], mut word) = (ip.octets(), [0; 16]);
+    [word[0], word[1], word[2], word[3]] = [a, b, c, d];
+    word
 }
 
 impl Stream {
@@ -255,7 +340,9 @@ mod tests {
     fn nothing_is_padded() {
         assert_eq!(size_of::<Flow>(), 4 + 4 + 4 * 4 + 3 * 4 + 7 * 2 + 14 + 4 * 16);
         assert_eq!((offset_of!(Flow, v6), size_of::<Flow>()), (64, 128), "two cache lines");
-        assert_eq!(size_of::<Stream>(), 2 * 8 + 4 * 4 + 2 * 2 + 4 + 2 * 2 + 2 * 6 + 8);
+        assert_eq!(size_of::<Stream>(), 2 * 8 + 4 * 4 + 2 * 2 + size_of::<Way>() + 8);
+        assert_eq!(size_of::<Way>(), 4 + 2 * 2 + 2 * 6);
+        assert_eq!(size_of::<Leg>(), 4 + size_of::<Way>() + 1 + 3 + 2 * 16 + 2 + 2);
         assert_eq!(size_of::<Counts>(), 7 * 8);
     }
 }

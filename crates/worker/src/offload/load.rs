@@ -16,6 +16,7 @@ use super::OffloadConfig;
 use super::directory::Directory;
 use super::places::{self, Places};
 use super::table::{Maps, Table};
+use super::transmit::{NoTransmit, Transmit};
 use crate::net;
 
 /// The program as clang made it of `bpf/relay.bpf.c`.
@@ -29,6 +30,8 @@ pub struct Offload {
     calls_max: u32,
     workers: u32,
     traffic_class: u8,
+    /// What it is attached to: names and numbers.
+    interfaces: Vec<(String, u32)>,
 }
 
 impl fmt::Debug for Offload {
@@ -142,7 +145,8 @@ impl Offload {
         program(&mut ebpf)?.load().map_err(|error| of_kernel(&error))?;
         let directory = Directory::map(map(&ebpf, "by_port")?, map(&ebpf, "flows")?, flows_max as usize);
         let directory = Arc::new(directory.map_err(|error| of_kernel(&error))?);
-        Ok(Offload { ebpf, directory, calls_max, workers, traffic_class: (dscp & 0x3f) << 2 })
+        let traffic_class = (dscp & 0x3f) << 2;
+        Ok(Offload { ebpf, directory, calls_max, workers, traffic_class, interfaces: Vec::new() })
     }
 
     fn attach(&mut self, interface: &str) -> Result<(), Unavailable> {
@@ -161,7 +165,9 @@ impl Offload {
         })?;
         let exits = self.ebpf.map_mut("interfaces").ok_or_else(broken)?;
         let mut exits = DevMapHash::try_from(exits).map_err(|error| of_kernel(&error))?;
-        exits.insert(index, index, None, 0).map_err(|error| of_kernel(&error))
+        exits.insert(index, index, None, 0).map_err(|error| of_kernel(&error))?;
+        self.interfaces.push((name(), index));
+        Ok(())
     }
 
     /// The table of thread `worker`; each may be asked for once.
@@ -176,6 +182,16 @@ impl Offload {
         };
         let places = Places::new(first_place(worker, self.calls_max), places::needed(self.calls_max));
         Table::new(&maps, places, self.calls_max).map_err(|error| of_kernel(&error))
+    }
+
+    /// The way past the sockets of thread `worker`, and where it has none; each may be asked for once.
+    pub(crate) fn transmit(&self, worker: usize) -> Result<(Transmit, Vec<NoTransmit>), Unavailable> {
+        let opened = Transmit::open(self.legs()?, &self.interfaces, worker, self.traffic_class);
+        opened.map_err(|error| of_kernel(&error))
+    }
+
+    pub(super) fn legs(&self) -> Result<&MapData, Unavailable> {
+        map(&self.ebpf, "legs")
     }
 
     #[cfg(test)]

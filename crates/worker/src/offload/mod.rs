@@ -2,22 +2,26 @@
 //!
 //! `media::Relay` decides what is carried in the kernel and when it comes back; here its orders are carried
 //! out. [`Offload`] loads the program and attaches it, once per process; each media thread has a `Table` of
-//! its own bridges.
+//! its own bridges, and a `Transmit` by which what it sends itself passes the sockets by.
 
 #![expect(unsafe_code, reason = "maps shared with the kernel; each block says why it is sound")]
 
 mod directory;
 mod layout;
 mod load;
+mod mapping;
 mod places;
 mod shared;
 mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transmit;
 
 pub use load::{Offload, Unavailable};
 pub(crate) use table::Table;
+pub use transmit::NoTransmit;
+pub(crate) use transmit::Transmit;
 
 /// What is to be carried in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,19 +17,9 @@ impl Streams {
         Ok(Streams(Shared::map(map, length)?))
     }
 
-    /// The stream now. The program may be writing, so it is read until two readings are equal; a stream
-    /// has a packet in 20 ms, so the first two nearly always are.
+    /// The stream now.
     pub(super) fn read(&self, place: u32) -> Stream {
-        let read = || self.0.load(place).map(Stream::from_words).unwrap_or_default();
-        let mut seen = read();
-        for _ in 0..4 {
-            let again = read();
-            if again == seen {
-                break;
-            }
-            seen = again;
-        }
-        seen
+        self.0.load_settled(place).map(Stream::from_words).unwrap_or_default()
     }
 
     /// Replaces a stream whose flow is in no chain: the program does not come upon it.

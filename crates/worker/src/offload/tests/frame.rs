@@ -6,7 +6,7 @@ use media::rtp::Header;
 
 /// What the UDP checksum field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(in crate::offload) enum Check {
     Whole,
     /// Only the pseudo header: the card should do the rest.
     Partial,
@@ -15,17 +15,17 @@ pub(super) enum Check {
 
 /// A frame with RTP in it, described.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) macs: ([u8; 6], [u8; 6]),
+pub(in crate::offload) struct Frame {
+    pub(in crate::offload) macs: ([u8; 6], [u8; 6]),
     /// Type and tag.
-    pub(super) tag: Option<(u16, u16)>,
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) ttl: u8,
-    pub(super) traffic_class: u8,
-    pub(super) check: Check,
-    pub(super) rtp: Header,
-    pub(super) payload: Vec<u8>,
+    pub(in crate::offload) tag: Option<(u16, u16)>,
+    pub(in crate::offload) from: SocketAddr,
+    pub(in crate::offload) to: SocketAddr,
+    pub(in crate::offload) ttl: u8,
+    pub(in crate::offload) traffic_class: u8,
+    pub(in crate::offload) check: Check,
+    pub(in crate::offload) rtp: Header,
+    pub(in crate::offload) payload: Vec<u8>,
 }
 
 fn sum(bytes: &[u8]) -> u64 {
@@ -74,7 +74,7 @@ impl Frame {
     }
 
     /// The bytes on the wire.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(in crate::offload) fn bytes(&self) -> Vec<u8> {
         let udp = self.datagram();
         let mut bytes = [self.macs.0, self.macs.1].concat();
         if let Some((kind, tag)) = self.tag {
@@ -104,12 +104,12 @@ impl Frame {
     }
 
     /// Where the IP header begins.
-    pub(super) fn ip_at(&self) -> usize {
+    pub(in crate::offload) fn ip_at(&self) -> usize {
         if self.tag.is_some() { 18 } else { 14 }
     }
 
     /// Where the datagram begins.
-    pub(super) fn udp_at(&self) -> usize {
+    pub(in crate::offload) fn udp_at(&self) -> usize {
         self.ip_at() + if self.from.is_ipv4() { 20 } else { 40 }
     }
 }

@@ -1,7 +1,7 @@
 //! The program, run by the kernel on crafted frames. Needs root; says so where it cannot run.
 
 mod chains;
-mod frame;
+pub(super) mod frame;
 mod rights;
 
 use std::net::SocketAddr;
@@ -24,16 +24,16 @@ const TX: u32 = 3;
 const CARRIER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xc1];
 const AGENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xa1];
 const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-const CLASS: u8 = 46 << 2;
+pub(super) const CLASS: u8 = 46 << 2;
 
 /// A bridge of two legs in a loaded program that is attached to nothing.
-struct Rig {
-    offload: Offload,
-    table: Table,
-    pair: Pair,
+pub(super) struct Rig {
+    pub(super) offload: Offload,
+    pub(super) table: Table,
+    pub(super) pair: Pair,
     /// The legs' addresses and their peers'.
-    ours: [SocketAddr; 2],
-    peers: [SocketAddr; 2],
+    pub(super) ours: [SocketAddr; 2],
+    pub(super) peers: [SocketAddr; 2],
     epoch: OsInstant,
 }
 
@@ -74,11 +74,11 @@ fn rig(peers: [&str; 2], ours: [&str; 2]) -> Option<Rig> {
 const SHIFTS: [(u16, u32); 2] = [(40_000, 0x8000_1234), (7, 0xFFFF_0000)];
 
 impl Rig {
-    fn v4() -> Option<Rig> {
+    pub(super) fn v4() -> Option<Rig> {
         rig(["192.0.2.10:4000", "198.51.100.20:5000"], ["203.0.113.1:20000", "10.0.0.1:20002"])
     }
 
-    fn v6() -> Option<Rig> {
+    pub(super) fn v6() -> Option<Rig> {
         rig(["[2001:db8:a::10]:4000", "[2001:db8:b::20]:5000"], ["[2001:db8::1]:20000", "[fd00::1]:20002"])
     }
 
@@ -109,7 +109,7 @@ impl Rig {
         })
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         Instant::from_nanos(self.epoch.elapsed().as_nanos() as u64)
     }
 
@@ -118,7 +118,7 @@ impl Rig {
     }
 
     /// A frame of leg `n`'s peer.
-    fn frame(&self, n: usize, sequence: u16) -> Frame {
+    pub(super) fn frame(&self, n: usize, sequence: u16) -> Frame {
         let macs = [(OUR_MAC, CARRIER_MAC), (OUR_MAC, AGENT_MAC)][n];
         let timestamp = self.now_units();
         let rtp = Header { marker: false, payload_type: 8, sequence, timestamp, ssrc: 0x1111 + n as u32 };
@@ -167,7 +167,7 @@ impl Rig {
         (result.return_value, out)
     }
 
-    fn passes(&mut self, what: &str, bytes: &[u8]) {
+    pub(super) fn passes(&mut self, what: &str, bytes: &[u8]) {
         let (decided, out) = self.run(bytes);
         assert_eq!(decided, PASS, "{what}");
         assert!(out == bytes, "{what}: what goes up is as it came");
