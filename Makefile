@@ -40,11 +40,12 @@ bpf:
 	@for program in crates/worker/bpf/relay loadtest/xdp/bench; do \
 		crates/worker/bpf/build.sh $$program.bpf.c $$program.bpf.o && clang --version | head -1 > $$program.bpf.o.clang; done
 
-# The relay in the kernel beside a bare redirect and beside user space. As root, on a quiet machine; about 5 minutes.
+# The relay in the kernel beside a bare redirect and beside user space. As root, on a quiet machine; about 7 minutes.
 compare-xdp:
 	@scripts/install-debian.sh test
 	@cargo build --release --locked -p usher-load
 	target/release/usher-load xdp --calls 200,1000 --page loadtest/results
+	target/release/usher-load xdp-prompts --page loadtest/results
 
 bench:
 	cargo bench -p benches
