@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base::{LegKey, Seed, SeededMap};
 use media::relay::BindFailure;
@@ -87,9 +87,9 @@ impl Sockets {
     }
 
     /// Sends what was pushed and waits until something arrives, as [`PacketIo::wait`] does.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Woken> {
+    pub(crate) fn wait(&mut self, until: Option<Instant>) -> io::Result<Woken> {
         self.transmit.iter_mut().for_each(Transmit::flush);
-        self.io.wait(timeout)
+        self.io.wait(until)
     }
 
     /// Closes everything; what another thread can go on with.

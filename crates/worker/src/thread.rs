@@ -187,20 +187,21 @@ impl Thread {
         }
         let due = self.relay.poll_timeout().map(|(at, _)| at);
         let deadline = due.into_iter().chain(self.strain.next_look()).min();
-        let timeout = if self.orders_left && !self.outbox.is_stuck() {
-            Some(Duration::ZERO)
+        let until = if self.orders_left && !self.outbox.is_stuck() {
+            Some(now)
         } else if self.outbox.is_stuck() {
-            Some(deadline.map_or(RETRY, |at| (at - now).min(RETRY)))
+            Some(deadline.map_or(now + RETRY, |at| at.min(now + RETRY)))
         } else {
-            deadline.map(|at| at - now)
+            deadline
         };
-        self.woken = self.sockets.wait(timeout).unwrap_or_else(|_| {
+        let os_until = until.map(|at| self.epoch + Duration::from_nanos(at.as_nanos()));
+        self.woken = self.sockets.wait(os_until).unwrap_or_else(|_| {
             // What is waited for is ours and open: nothing that waiting could mend. Do not spin.
             std::thread::sleep(RETRY);
             Woken::default()
         });
         if let Some(at) =
-            deadline.filter(|_| self.woken == Woken::default() && timeout > Some(Duration::ZERO))
+            deadline.filter(|_| self.woken == Woken::default() && until.is_some_and(|at| at > now))
         {
             self.measure_lag(at, self.now());
         }

@@ -97,8 +97,9 @@ impl PacketIo for EpollIo {
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Woken> {
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<Woken> {
         self.flush();
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         let timeout = if self.again.is_empty() { timeout } else { Some(Duration::ZERO) };
         self.ready.clear();
         self.epoll.wait(timeout, &mut self.ready)?;

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::batch::{PACKET_BYTES_MAX, Sent};
 use super::{Socket, Token, Wake};
@@ -196,9 +196,10 @@ pub trait PacketIo: fmt::Debug {
     /// Sends what was pushed and sleeps until `until`, whatever arrives. Sending takes its time out of the sleep.
     fn rest(&mut self, until: Instant);
 
-    /// Sends what was pushed and waits until something arrives or the bell rings, at most `timeout`
-    /// (`None`: for ever; zero: not at all). An interrupted wait is an empty answer.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Woken>;
+    /// Sends what was pushed and waits until something arrives or the bell rings, at the longest until `until`
+    /// (`None`: for ever; past: not at all). Sending takes its time out of the wait. An interrupted wait is an
+    /// empty answer.
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<Woken>;
 
     /// The next datagram of this round. One socket has at most a bounded share of a round.
     fn next(&mut self) -> Option<Parcel>;

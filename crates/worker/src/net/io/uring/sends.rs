@@ -51,6 +51,10 @@ impl Default for Sends {
 }
 
 impl Sends {
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.count == 0
     }
