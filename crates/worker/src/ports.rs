@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn plan(range: RangeInclusive<u16>) -> PortPlan {
-        let addresses = vec!["127.0.0.3".parse().unwrap()];
+        let addresses = vec!["127.29.9.3".parse().unwrap()];
         PortPlan { addresses, range, listeners: Vec::new(), files_reserve: 100 }
     }
 
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_found() {
-        let address = "127.0.0.3:20503".parse().unwrap();
+        let address = "127.29.9.3:20503".parse().unwrap();
         let _taken = Socket::bind(address, &SocketOptions::default()).unwrap();
         let errors = check_ports(&plan(20_500..=20_509)).unwrap_err();
         assert!(matches!(errors[..], [PortsError::Busy { first, count: 1, .. }] if first == address));

@@ -10,6 +10,12 @@ use crate::net::{SocketOptions, raise_file_limit};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// An address for the sockets of one line: what others on this machine still send to ports of theirs that are
+/// closed is not heard there.
+fn home(line: u32) -> String {
+    format!("127.29.{}.{}:0", line / 250, 1 + line % 250)
+}
+
 fn soon() -> Option<Instant> {
     Some(Instant::now() + PATIENCE)
 }
@@ -59,8 +65,8 @@ fn take(io: &mut dyn PacketIo, count: usize) -> Vec<(u64, SocketAddr, Vec<u8>)> 
 #[test]
 fn what_is_sent_arrives_with_its_sender() {
     for_each_backend(|io, _| {
-        for (n, host) in [(0, "127.0.0.1:0"), (2, "[::1]:0")] {
-            let (a, b) = (add(io, n, host), add(io, n + 1, host));
+        for (n, host) in [(0, home(line!())), (2, "[::1]:0".to_owned())] {
+            let (a, b) = (add(io, n, &host), add(io, n + 1, &host));
             for number in 0..5u8 {
                 assert!(io.send(Token(n), Some(b), &[0x80, number], &[number; 160]));
             }
@@ -82,13 +88,13 @@ fn no_datagram_is_mixed_up_while_many_sockets_are_taken_in() {
     const SOCKETS: u64 = 900;
     raise_file_limit().unwrap();
     for_each_backend_of(1024, |io, _| {
-        let sender = add(io, 0, "127.0.0.1:0");
-        let ears: Vec<_> = (0..8).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let sender = add(io, 0, &home(line!()));
+        let ears: Vec<_> = (0..8).map(|_| std::net::UdpSocket::bind(home(line!())).unwrap()).collect();
         // While a datagram waits to be taken, nobody waits for more, and no request is handed over.
         ears[0].send_to(b"waits", sender).unwrap();
         assert!(io.wait(soon()).unwrap().packets);
         for token in 1..=SOCKETS {
-            add(io, token, "127.0.0.1:0");
+            add(io, token, &home(line!()));
         }
         io.wait(Some(Instant::now())).unwrap();
         for number in 0..640_u16 {
@@ -115,7 +121,7 @@ fn in_a_storm_everybody_hears_what_is_his() {
     const SOCKETS: u64 = 48;
     for_each_backend_of(128, |io, _| {
         let mut rng = Rng::new(Seed::default());
-        let mut addresses: Vec<SocketAddr> = (0..SOCKETS).map(|n| add(io, n, "127.0.0.1:0")).collect();
+        let mut addresses: Vec<SocketAddr> = (0..SOCKETS).map(|n| add(io, n, &home(line!()))).collect();
         // Who a socket is, so that what was sent to the one before it under the same token shows itself.
         let mut names: Vec<u32> = (0..48).collect();
         let mut heard_last: HashMap<(u32, u32), u32> = HashMap::new();
@@ -149,7 +155,7 @@ fn in_a_storm_everybody_hears_what_is_his() {
             if rng.below(4) == 0 {
                 let place = rng.below(SOCKETS) as usize;
                 assert!(io.close(Token(place as u64)));
-                addresses[place] = add(io, place as u64, "127.0.0.1:0");
+                addresses[place] = add(io, place as u64, &home(line!()));
                 names[place] = next_name;
                 next_name += 1;
             }
@@ -165,8 +171,8 @@ fn in_a_storm_everybody_hears_what_is_his() {
 fn bursts_find_room_once_one_has_found_none() {
     const SOCKETS: u64 = 64;
     for_each_backend_of(8192, |io, _| {
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let ears: Vec<_> = (0..SOCKETS).map(|token| add(io, token, "127.0.0.1:0")).collect();
+        let sender = std::net::UdpSocket::bind(home(line!())).unwrap();
+        let ears: Vec<_> = (0..SOCKETS).map(|token| add(io, token, &home(line!()))).collect();
         io.wait(Some(Instant::now())).unwrap();
         let burst = |io: &mut dyn PacketIo| {
             for (number, ear) in ears.iter().cycle().take(ears.len() * 24).enumerate() {
@@ -196,7 +202,7 @@ fn bursts_find_room_once_one_has_found_none() {
 #[test]
 fn a_connected_socket_hears_its_peer_only() {
     for_each_backend(|io, _| {
-        let (a, b, c) = (add(io, 0, "127.0.0.1:0"), add(io, 1, "127.0.0.1:0"), add(io, 2, "127.0.0.1:0"));
+        let (a, b, c) = (add(io, 0, &home(line!())), add(io, 1, &home(line!())), add(io, 2, &home(line!())));
         io.socket(Token(0)).unwrap().connect(b).unwrap();
         assert!(io.send(Token(2), Some(a), b"stranger", b""));
         assert!(io.send(Token(1), Some(a), b"peer", b""));
@@ -213,7 +219,7 @@ fn a_connected_socket_hears_its_peer_only() {
 #[test]
 fn a_closed_socket_is_silent_and_its_port_is_free_at_once() {
     for_each_backend(|io, _| {
-        let (a, b) = (add(io, 0, "127.0.0.1:0"), add(io, 1, "127.0.0.1:0"));
+        let (a, b) = (add(io, 0, &home(line!())), add(io, 1, &home(line!())));
         for _ in 0..3 {
             assert!(io.send(Token(0), Some(b), b"old", b""));
             assert!(io.wait(soon()).unwrap().packets);
@@ -240,7 +246,7 @@ fn a_ring_is_heard_each_time_and_a_rest_is_not_disturbed() {
             bell.heard();
         }
         assert_eq!(io.wait(Some(Instant::now() + Duration::from_micros(200))).unwrap(), Woken::default());
-        let address = add(io, 0, "127.0.0.1:0");
+        let address = add(io, 0, &home(line!()));
         let began = Instant::now();
         bell.ring();
         assert!(io.send(Token(0), Some(address), b"early", b""));
@@ -262,7 +268,8 @@ fn a_ring_is_heard_each_time_and_a_rest_is_not_disturbed() {
 #[test]
 fn errors_cost_no_other_datagram() {
     for_each_backend(|io, _| {
-        let (a, b, gone) = (add(io, 0, "127.0.0.1:0"), add(io, 1, "127.0.0.1:0"), add(io, 2, "127.0.0.1:0"));
+        let (a, b, gone) =
+            (add(io, 0, &home(line!())), add(io, 1, &home(line!())), add(io, 2, &home(line!())));
         // The wrong family is refused, the others leave.
         assert!(io.send(Token(0), Some(b), b"first", b""));
         assert!(io.send(Token(0), Some("[::1]:9".parse().unwrap()), b"wrong", b""));
@@ -289,7 +296,7 @@ fn errors_cost_no_other_datagram() {
 #[test]
 fn a_cut_datagram_is_withheld() {
     for_each_backend(|io, _| {
-        let (a, b) = (add(io, 0, "127.0.0.1:0"), add(io, 1, "127.0.0.1:0"));
+        let (a, b) = (add(io, 0, &home(line!())), add(io, 1, &home(line!())));
         io.socket(Token(0)).unwrap().send(Some(b), &[0; 12], &[0; PACKET_BYTES_MAX]).unwrap();
         assert!(io.send(Token(0), Some(b), b"whole", b""));
         assert_eq!(take(io, 1), [(1, a, b"whole".to_vec())]);
@@ -308,7 +315,7 @@ fn a_token_may_be_larger_than_the_files_that_a_process_may_have() {
         let Ok((mut io, _)) = IoChoice::Only(backend).open(&bell, tokens) else { continue };
         let last = tokens as u64 - 1;
         for _ in 0..3 {
-            let (a, b) = (add(&mut *io, last, "127.0.0.1:0"), add(&mut *io, 0, "127.0.0.1:0"));
+            let (a, b) = (add(&mut *io, last, &home(line!())), add(&mut *io, 0, &home(line!())));
             assert!(io.send(Token(last), Some(b), b"large", b""));
             assert!(io.send(Token(0), Some(a), b"small", b""));
             let mut heard = take(&mut *io, 2);
@@ -322,8 +329,8 @@ fn a_token_may_be_larger_than_the_files_that_a_process_may_have() {
 #[test]
 fn who_came_first_is_taken_first() {
     for_each_backend(|io, _| {
-        let ears: Vec<SocketAddr> = (1..8).map(|token| add(io, token, "127.0.0.1:0")).collect();
-        add(io, 0, "127.0.0.1:0");
+        let ears: Vec<SocketAddr> = (1..8).map(|token| add(io, token, &home(line!()))).collect();
+        add(io, 0, &home(line!()));
         io.wait(Some(Instant::now())).unwrap();
         let order = [5, 2, 1, 7, 3, 6, 4];
         for token in order {
@@ -338,8 +345,8 @@ fn who_came_first_is_taken_first() {
 #[test]
 fn what_does_not_fit_waits() {
     for_each_backend(|io, _| {
-        let ears: Vec<SocketAddr> = (1..8).map(|token| add(io, token, "127.0.0.1:0")).collect();
-        add(io, 0, "127.0.0.1:0");
+        let ears: Vec<SocketAddr> = (1..8).map(|token| add(io, token, &home(line!()))).collect();
+        add(io, 0, &home(line!()));
         let mut expected = 0;
         for _ in 0..20 {
             for ear in &ears {
