@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "200,1000")]
     calls: Vec<u32>,
     /// What is measured, in this order, in every round.
-    #[arg(long, value_delimiter = ',', default_value = "nothing,bare,kernel,sockets,rtpengine")]
+    #[arg(long, value_delimiter = ',', default_value = "nothing,bare,kernel,af-xdp,sockets,rtpengine")]
     subjects: Vec<Subject>,
     /// Rounds.
     #[arg(long, default_value_t = 3)]
@@ -62,6 +62,8 @@ enum Subject {
     Bare,
     /// Usher, calls in the kernel.
     Kernel,
+    /// Usher, user space, heard by sockets and sent past them.
+    AfXdp,
     /// Usher, user space.
     Sockets,
     /// Sipwise rtpengine, user space, one thread.
@@ -74,7 +76,8 @@ impl Subject {
             Subject::Nothing => "nothing (generator and wire)",
             Subject::Bare => "bare look-up and redirect",
             Subject::Kernel => "Usher, in the kernel",
-            Subject::Sockets => "Usher, user space",
+            Subject::AfXdp => "Usher, user space, sent by AF_XDP",
+            Subject::Sockets => "Usher, user space, sockets",
             Subject::Rtpengine => "rtpengine 10.5, user space",
         }
     }
@@ -115,7 +118,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for round in 0..options.rounds {
             for (subject, measured) in options.subjects.iter().zip(&mut all) {
                 let one = measure(options, *subject, calls)?;
-                println!("{calls} calls, round {round}: {:28} {}", subject.title(), one.line());
+                println!("{calls} calls, round {round}: {:33} {}", subject.title(), one.line());
                 measured.push(one);
             }
         }
@@ -220,7 +223,7 @@ impl Relay {
 fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, Box<dyn Error>> {
     let net = Net::new()?;
     let legs = calls * 2;
-    let by_sockets = matches!(subject, Subject::Sockets | Subject::Rtpengine);
+    let by_sockets = matches!(subject, Subject::AfXdp | Subject::Sockets | Subject::Rtpengine);
     let sink = if by_sockets { Sink::Sockets } else { Sink::Frames };
     let mut sides = Vec::new();
     for place in [Place::Carrier, Place::Agents] {
@@ -237,7 +240,9 @@ fn measure(options: &Options, subject: Subject, calls: u32) -> Result<Measured, 
         match subject {
             Subject::Nothing => Relay::Program(AtSwitch::nothing()?),
             Subject::Bare => Relay::Program(AtSwitch::bare(legs, |leg| port(PORTS, leg))?),
-            Subject::Kernel | Subject::Sockets => Relay::Pool(Box::new(pool(options, subject, calls)?)),
+            Subject::Kernel | Subject::AfXdp | Subject::Sockets => {
+                Relay::Pool(Box::new(pool(options, subject, calls)?))
+            }
             Subject::Rtpengine => Relay::Rtpengine(Box::new(rtpengine(options, calls, &mut sides)?)),
         }
     };
@@ -305,6 +310,7 @@ fn warm_up(speaker: &mut Speaker, relay: &Relay, subject: Subject, calls: u32) -
             let total = pool.total();
             let there = match subject {
                 Subject::Kernel => total.offloaded == u64::from(up),
+                Subject::AfXdp => total.legs == u64::from(up) * 2 && total.packets_af_xdp > 0,
                 _ => total.legs == u64::from(up) * 2 && total.rtp_out > 0,
             };
             if there {
@@ -339,7 +345,13 @@ fn rtpengine(options: &Options, calls: u32, sides: &mut [Telephones]) -> Result<
 
 fn pool(options: &Options, subject: Subject, calls: u32) -> Result<Pool, Box<dyn Error>> {
     let interfaces = [Place::Carrier, Place::Agents].map(|side| side.ends()[1].name.to_owned()).to_vec();
-    let offload = (subject == Subject::Kernel).then_some(OffloadConfig { interfaces, calls_max: calls });
+    // Where the kernel takes one call only, all others are user space's.
+    let calls_max = match subject {
+        Subject::Kernel => Some(calls),
+        Subject::AfXdp => Some(1),
+        _ => None,
+    };
+    let offload = calls_max.map(|calls_max| OffloadConfig { interfaces, calls_max });
     let config = PoolConfig {
         pin: vec![options.cpu],
         offload,
@@ -350,6 +362,9 @@ fn pool(options: &Options, subject: Subject, calls: u32) -> Result<Pool, Box<dyn
     let pool = Pool::start(&config, || ())?;
     if let Some(Err(why)) = pool.offload() {
         return Err(why.to_string().into());
+    }
+    if let Some(refusal) = pool.no_transmit().first() {
+        return Err(refusal.to_string().into());
     }
     Ok(pool)
 }
