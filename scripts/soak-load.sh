@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-7200}
 usher=target/release/usher load=target/release/usher-load
 config=config/load
-rest=40                                        # RFC 3261 timers keep finished transactions for 32 s
+rest=60                                        # RFC 3261 timers keep finished transactions for 32 s; then memory is given back
 length=$((seconds < 300 ? 15 : 60))
 
 rm -rf var/load && mkdir -p var/load

@@ -14,6 +14,7 @@ pub mod rarely;
 pub mod recorder;
 pub mod remember;
 pub mod resolver;
+pub mod rush;
 pub mod signalling;
 pub mod signals;
 pub mod slow;

@@ -13,7 +13,7 @@ use worker::Pool;
 use super::back::{Answer, Ask, Back, QUESTIONS_MAX};
 use super::clock::Clock;
 use super::recorder::Recorder;
-use super::{Shared, history, hooks, remember, resolver, system};
+use super::{Shared, history, hooks, remember, resolver, rush, system};
 use crate::cli::Failure;
 use crate::config::Loaded;
 use crate::config::main_file::Main;
@@ -84,6 +84,7 @@ impl Slow {
         let tiers = loaded.settings.tiers.iter().map(|tier| tier.name.clone()).collect();
         let following = directory.clone().follow(store.clone(), main.store.customers_in_memory, tiers);
         let following = runtime.spawn(following);
+        runtime.spawn(rush::give_back(Arc::clone(&shared.snapshot)));
         let ends = SlowEnds { asks, answers, admin, changes, directory, spool: spool.clone(), recorder };
         Ok((Slow { runtime, store, spool, history, recorded, directory: following }, ends))
     }
