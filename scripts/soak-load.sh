@@ -30,7 +30,6 @@ talk() { taskset -c 1 "$load" calls --agents 500 --calls $((length * 2500)) --ra
 # What the load said stands in last.txt; it is shown when a call was neither completed nor refused.
 round() { voices >var/load/last.txt 2>&1 && talk >>var/load/last.txt 2>&1 || { cat var/load/last.txt >&2; exit 1; }; }
 
-end=$(($(date +%s) + seconds))
 rounds=0
 # Tables, caches and the memory of who served whom reach their size in the first minutes.
 echo "warming up"
@@ -39,6 +38,7 @@ round
 sleep "$rest"
 read -r memory files ports transactions <<<"$(look)"
 echo "start: $memory kB, $files descriptors, $ports ports, $transactions transactions"
+end=$(($(date +%s) + seconds))
 while [ "$(date +%s)" -lt "$end" ]; do
     round
     rounds=$((rounds + 1))
