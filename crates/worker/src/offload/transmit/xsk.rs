@@ -26,6 +26,8 @@ pub(super) struct Xsk {
     sent: Ring,
     /// Chunks that nobody uses.
     free: Vec<u32>,
+    /// Entries that were withdrawn, the oldest of the ring: the kernel passes them over.
+    void: u32,
     /// The interface is no more.
     gone: bool,
     tally: Sent,
@@ -130,6 +132,7 @@ impl Xsk {
             sending,
             sent,
             free: (0..CHUNKS).collect(),
+            void: 0,
             gone: false,
             tally: Sent::default(),
         })
@@ -143,10 +146,10 @@ impl Xsk {
         bytes: usize,
         write: impl FnOnce(&mut [u8; CHUNK]) -> Option<usize>,
     ) -> bool {
-        if self.free.is_empty() {
+        if self.free.is_empty() || self.waiting() >= CHUNKS {
             self.flush();
         }
-        if self.gone {
+        if self.gone || self.waiting() >= CHUNKS {
             return false;
         }
         let Some(&chunk) = self.free.last() else { return false };
@@ -157,8 +160,8 @@ impl Xsk {
         let producer = self.sending.producer();
         let Some(entry) = self.sending.entry::<libc::xdp_desc>(producer) else { return false };
         let descriptor = libc::xdp_desc { addr: address as u64, len: length as u32, options: 0 };
-        // SAFETY: inside the mapping and aligned; the entry is ours until the producer has passed it, and there are as
-        // many entries as chunks, so it is not one that the kernel has yet to read.
+        // SAFETY: inside the mapping and aligned; the entry is ours until the producer has passed it, and fewer wait than
+        // there are, so it is not one that the kernel has yet to read.
         unsafe { entry.write(descriptor) };
         self.sending.set_producer(producer.wrapping_add(1));
         self.free.pop();
@@ -166,43 +169,41 @@ impl Xsk {
         true
     }
 
-    /// Frames that the kernel has not taken yet.
+    /// Entries that the kernel has not passed yet.
     fn waiting(&self) -> u32 {
         self.sending.producer().wrapping_sub(self.sending.consumer())
     }
 
     /// Hands the frames to the card. What it has no room for waits for the next time; what cannot be sent is lost.
     pub(super) fn flush(&mut self) {
-        while self.waiting() > 0 {
-            let before = self.sending.consumer();
-            // SAFETY: no bytes and no address are handed over.
-            let done = unsafe {
-                libc::sendto(
-                    self.fd.as_raw_fd(),
-                    std::ptr::null(),
-                    0,
-                    libc::MSG_DONTWAIT,
-                    std::ptr::null(),
-                    0,
-                )
-            };
-            let error = if done < 0 { io::Error::last_os_error().raw_os_error() } else { None };
-            self.tally.calls = self.tally.calls.saturating_add(1);
-            // The kernel takes 32 frames per call at most (and then says EAGAIN).
-            let taken = self.sending.consumer().wrapping_sub(before);
-            self.tally.packets = self.tally.packets.saturating_add(taken.into());
-            match error {
-                Some(libc::ENETDOWN) => self.drop_waiting(),
-                Some(libc::ENXIO | libc::ENODEV | libc::EBADF) => {
-                    self.drop_waiting();
-                    self.gone = true;
-                }
-                // The card is full.
-                _ if taken == 0 => break,
-                _ => {}
-            }
-        }
+        while self.waiting() > 0 && self.kick() {}
         self.reclaim();
+    }
+
+    /// One system call, which takes 32 frames at most. `false` if there is no use in another one now.
+    pub(super) fn kick(&mut self) -> bool {
+        let before = self.sending.consumer();
+        // SAFETY: no bytes and no address are handed over.
+        let done = unsafe {
+            libc::sendto(self.fd.as_raw_fd(), std::ptr::null(), 0, libc::MSG_DONTWAIT, std::ptr::null(), 0)
+        };
+        let error = if done < 0 { io::Error::last_os_error().raw_os_error() } else { None };
+        self.tally.calls = self.tally.calls.saturating_add(1);
+        let passed = self.sending.consumer().wrapping_sub(before);
+        let withdrawn = passed.min(self.void);
+        self.void = self.void.wrapping_sub(withdrawn);
+        let sent = passed.wrapping_sub(withdrawn);
+        self.tally.packets = self.tally.packets.saturating_add(sent.into());
+        match error {
+            Some(libc::ENETDOWN) => self.withdraw(),
+            Some(libc::ENXIO | libc::ENODEV | libc::EBADF) => {
+                self.withdraw();
+                self.gone = true;
+            }
+            // EAGAIN after a whole batch, or a card that is full.
+            _ => return passed > 0,
+        }
+        false
     }
 
     /// What was sent since the last call.
@@ -210,20 +211,21 @@ impl Xsk {
         std::mem::take(&mut self.tally)
     }
 
-    /// Takes back what the kernel will not send.
-    fn drop_waiting(&mut self) {
-        let (first, count) = (self.sending.consumer(), self.waiting());
-        for number in 0..count {
-            let Some(entry) = self.sending.entry::<libc::xdp_desc>(first.wrapping_add(number)) else {
+    /// Takes back what the kernel will not send. The entries stay, since the kernel may have seen how far the ring is filled,
+    /// and point outside of our memory: it passes them over, when it sends again.
+    fn withdraw(&mut self) {
+        let (first, waiting) = (self.sending.consumer(), self.waiting());
+        for number in self.void..waiting {
+            let Some(mut entry) = self.sending.entry::<libc::xdp_desc>(first.wrapping_add(number)) else {
                 continue;
             };
             // SAFETY: inside the mapping and aligned; written by `push`. In copy mode the kernel reads only within a
             // system call of this thread.
-            let address = unsafe { entry.read() }.addr;
+            let address = std::mem::replace(unsafe { &mut entry.as_mut().addr }, u64::MAX);
             self.give_back(address);
         }
-        self.sending.set_producer(first);
-        self.tally.failed = self.tally.failed.saturating_add(count.into());
+        self.tally.failed = self.tally.failed.saturating_add(waiting.wrapping_sub(self.void).into());
+        self.void = waiting;
     }
 
     /// Takes back the chunks that the card is done with.
