@@ -48,8 +48,7 @@ sleep "$rest"
 read -r memory_end files_end ports_end transactions_end <<<"$(look)"
 echo "end:   $memory_end kB, $files_end descriptors, $ports_end ports, $transactions_end transactions, after $rounds rounds"
 sed -n '/streams\|lost\|processor/p' var/load/last.txt
-# The database's idle connections close: there may be fewer files.
-if [ "$files_end" -gt "$files" ] || [ "$ports" != "$ports_end" ] || [ "$transactions" != "$transactions_end" ] ||
+if [ "$files" != "$files_end" ] || [ "$ports" != "$ports_end" ] || [ "$transactions" != "$transactions_end" ] ||
     [ $((memory_end * 10)) -gt $((memory * 11)) ]; then
     echo "not equal: something stays behind" >&2
     exit 1

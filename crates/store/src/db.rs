@@ -156,7 +156,9 @@ fn sqlite(url: &str, path: &str) -> Result<Db, StoreError> {
     }
     create_private(options.get_filename())?;
     let pool = |connections| {
-        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_MAX).idle_timeout(None)
+        // A file of ours does not go away: there is nothing that opening it anew from time to time would mend.
+        let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_MAX);
+        options.idle_timeout(None).max_lifetime(None)
     };
     let writer = pool(1).connect_lazy_with(options.clone());
     let reader = pool(SQLITE_READERS).connect_lazy_with(options.pragma("query_only", "ON"));

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base::LegKey;
@@ -114,20 +115,37 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let mut page = Page::new("xdp", "The relay in the kernel", &format!("usher-load {command}"));
     for &calls in &options.calls {
-        let mut all: Vec<Vec<Measured>> = vec![Vec::new(); options.subjects.len()];
-        for round in 0..options.rounds {
-            for (subject, measured) in options.subjects.iter().zip(&mut all) {
-                let one = measure(options, *subject, calls)?;
-                println!("{calls} calls, round {round}: {:33} {}", subject.title(), one.line());
-                measured.push(one);
-            }
-        }
+        let all = in_turn(&options.subjects, options.rounds, |subject, round| {
+            let one = measure(options, subject, calls)?;
+            println!("{calls} calls, round {round}: {:33} {}", subject.title(), one.line());
+            Ok(one)
+        })?;
         page.heading(&format!("{calls} calls"));
         page.block(EXPLANATION);
         page.block(table(&options.subjects, &all));
     }
+    show(&page, options.page.as_deref())
+}
+
+/// Measures every subject once a round, A B A B; the rounds of each.
+pub(crate) fn in_turn<S: Copy, M>(
+    subjects: &[S],
+    rounds: u32,
+    mut measure: impl FnMut(S, u32) -> Result<M, Box<dyn Error>>,
+) -> Result<Vec<Vec<M>>, Box<dyn Error>> {
+    let mut all: Vec<Vec<M>> = subjects.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for (&subject, measured) in subjects.iter().zip(&mut all) {
+            measured.push(measure(subject, round)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Prints a page, and saves it if there is a folder for it.
+pub(crate) fn show(page: &Page, folder: Option<&Path>) -> Result<(), Box<dyn Error>> {
     println!("\n{}", page.text());
-    if let Some(folder) = &options.page {
+    if let Some(folder) = folder {
         println!("{}", page.save(folder)?.display());
     }
     Ok(())

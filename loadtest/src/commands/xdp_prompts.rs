@@ -22,7 +22,7 @@ use worker::net::{pin_to, raise_file_limit};
 use worker::{OffloadConfig, Pool, PoolConfig};
 
 use super::relay::{pcma, tone};
-use super::xdp::{PORTS, port};
+use super::xdp::{PORTS, in_turn, port, show};
 use crate::process::{named, threads_ns};
 
 /// How long everything may take to be there.
@@ -96,32 +96,27 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let mut page = Page::new("xdp-prompts", "Prompts past the sockets", &format!("usher-load {command}"));
     for &listeners in &options.listeners {
-        let mut all: Vec<Vec<Measured>> = vec![Vec::new(); options.subjects.len()];
-        for round in 0..options.rounds {
-            for (subject, measured) in options.subjects.iter().zip(&mut all) {
-                let one = measure(options, *subject, listeners)?;
-                println!(
-                    "{listeners} listeners, round {round}: {:36} {:6.0} ns/packet, {:4.1} % of a processor, \
-                     {:.2} packets/s each, {} missing, {} doubled",
-                    subject.title(),
-                    one.ns,
-                    one.busy * 100.0,
-                    one.rate,
-                    one.missing,
-                    one.doubled
-                );
-                measured.push(one);
-            }
-        }
+        let all = in_turn(&options.subjects, options.rounds, |subject, round| {
+            let one = measure(options, subject, listeners)?;
+            println!("{listeners} listeners, round {round}: {:36} {}", subject.title(), one.line());
+            Ok(one)
+        })?;
         page.heading(&format!("{listeners} listeners"));
         page.block(EXPLANATION);
         page.block(table(&options.subjects, &all));
     }
-    println!("\n{}", page.text());
-    if let Some(folder) = &options.page {
-        println!("{}", page.save(folder)?.display());
+    show(&page, options.page.as_deref())
+}
+
+impl Measured {
+    fn line(&self) -> String {
+        let Measured { ns, busy, rate, missing, doubled } = self;
+        let share = busy * 100.0;
+        format!(
+            "{ns:6.0} ns/packet, {share:4.1} % of a processor, {rate:.2} packets/s each, {missing} missing, \
+             {doubled} doubled"
+        )
     }
-    Ok(())
 }
 
 /// What the columns of the table are.

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use base::Instant;
 use media::relay;
 
+use super::checksum;
+
 /// `struct flow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -302,14 +304,13 @@ impl Counts {
     }
 }
 
-/// A sum of 16-bit words as they lie in memory (RFC 1071: the byte order does not matter).
+/// A sum of what a datagram's checksum covers, piece by piece.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum(u64);
 
 impl Sum {
     fn bytes(self, bytes: &[u8]) -> Sum {
-        let words = bytes.as_chunks::<2>().0.iter().map(|word| u64::from(u16::from_ne_bytes(*word)));
-        Sum(self.0.wrapping_add(words.sum()))
+        Sum(self.0.wrapping_add(checksum::sum(bytes)))
     }
 
     fn ip(self, ip: IpAddr) -> Sum {
@@ -324,11 +325,7 @@ impl Sum {
     }
 
     fn fold(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        u16::try_from(sum).unwrap_or(u16::MAX)
+        checksum::fold(self.0)
     }
 }
 

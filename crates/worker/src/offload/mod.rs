@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "maps shared with the kernel; each block says why it is sound")]
 
+mod checksum;
 mod directory;
 mod layout;
 mod load;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::offload::checksum::{fold, sum};
 use crate::offload::layout::Way;
 
 const IPV4: [u8; 2] = [0x08, 0x00];
@@ -119,21 +120,4 @@ fn put_ip(to: &mut Out<'_>, addresses: &Addresses, length: u16) -> Option<u64> {
         }
         _ => None,
     }
-}
-
-/// RFC 1071, four bytes at a time as they lie in memory: the byte order does not matter.
-#[inline]
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, tail) = bytes.as_chunks::<4>();
-    let words: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
-    let mut last = [0; 4];
-    last.iter_mut().zip(tail).for_each(|(place, byte)| *place = *byte);
-    words.wrapping_add(u64::from(u32::from_ne_bytes(last)))
-}
-
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff).wrapping_add(sum >> 16);
-    }
-    u16::try_from(sum).unwrap_or(u16::MAX)
 }
