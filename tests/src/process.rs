@@ -1,6 +1,7 @@
 //! Programs under test: their output goes to files, they are waited for with a deadline, and ended by their
 //! own process id.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -30,6 +31,20 @@ impl Process {
             )
         });
         Process { name: name.to_owned(), child, log: log.to_path_buf(), over: false }
+    }
+
+    /// The niceness of its threads by their names.
+    pub fn niceness(&self) -> BTreeMap<String, i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // A thread may end between the listing and the reading.
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        // proc(5): the name in parentheses is the second field, the niceness the nineteenth.
+        let parsed = stats.filter_map(|stat| {
+            let (_, rest) = stat.split_once('(')?;
+            let (name, rest) = rest.rsplit_once(") ")?;
+            Some((name.to_owned(), rest.split(' ').nth(16)?.parse().ok()?))
+        });
+        parsed.collect()
     }
 
     /// Its output so far.

@@ -1,5 +1,6 @@
 //! The switch as a running process.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -36,6 +37,11 @@ impl Usher {
         let mut process = Process::start("usher", &mut command, &site.file("usher.log"));
         process.wait_output("\nready\n", Duration::from_secs(30));
         Usher { process }
+    }
+
+    /// The niceness of its threads by their names.
+    pub fn niceness(&self) -> BTreeMap<String, i32> {
+        self.process.niceness()
     }
 
     /// What it has said so far.

@@ -8,6 +8,7 @@ mod finding;
 mod instant;
 pub mod keys;
 mod map;
+mod parted;
 mod pii;
 mod rng;
 mod timers;
@@ -19,7 +20,8 @@ pub use keys::{
     AgentKey, CallKey, CallbackKey, CustomerKey, LegKey, MixKey, PromptKey, QueueKey, SkillKey, TierKey,
     TrunkKey,
 };
-pub use map::{Seed, SeededMap, SeededSet, thin_out};
+pub use map::{Seed, SeededMap, SeededSet};
+pub use parted::PartedMap;
 pub use pii::Pii;
 pub use rng::Rng;
 pub use timers::Timers;

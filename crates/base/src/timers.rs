@@ -3,20 +3,20 @@
 use core::hash::Hash;
 use std::collections::BTreeSet;
 
-use crate::{Instant, Seed, SeededMap, thin_out};
+use crate::{Instant, PartedMap, Seed};
 
 /// Deadlines by name. `K` names a timer (an RFC's letter with its transaction, or what it ends).
 /// Setting and cancelling cost O(log n); the earliest deadline is at hand.
 #[derive(Clone, Debug)]
 pub struct Timers<K> {
     by_deadline: BTreeSet<(Instant, K)>,
-    by_name: SeededMap<K, Instant>,
+    by_name: PartedMap<K, Instant>,
 }
 
 impl<K: Copy + Ord + Hash> Timers<K> {
     /// An empty table.
     pub fn new(seed: Seed) -> Self {
-        Timers { by_deadline: BTreeSet::new(), by_name: SeededMap::with_hasher(seed) }
+        Timers { by_deadline: BTreeSet::new(), by_name: PartedMap::new(seed) }
     }
 
     /// Sets timer `name` to `at`, replacing its earlier deadline.
@@ -31,7 +31,6 @@ impl<K: Copy + Ord + Hash> Timers<K> {
     pub fn cancel(&mut self, name: K) {
         if let Some(old) = self.by_name.remove(&name) {
             self.by_deadline.remove(&(old, name));
-            thin_out(&mut self.by_name);
         }
     }
 
@@ -53,7 +52,6 @@ impl<K: Copy + Ord + Hash> Timers<K> {
         }
         self.by_deadline.remove(&(at, name));
         self.by_name.remove(&name);
-        thin_out(&mut self.by_name);
         Some((at, name))
     }
 

@@ -44,6 +44,20 @@ fn sigterm_takes_no_new_calls_and_waits_for_the_last_one() {
 }
 
 #[test]
+fn when_processor_time_is_short_calls_come_before_the_database() {
+    let site = Site::new("niceness");
+    let usher = Usher::start(&site);
+    let niceness = usher.niceness();
+    let calls = niceness["usher"];
+    let media: Vec<_> = niceness.iter().filter(|(name, _)| name.starts_with("media-")).collect();
+    assert!(!media.is_empty() && media.iter().all(|(_, nice)| **nice == calls), "{niceness:?}");
+    for slow in ["api", "spool", "recorder", "sqlx-sqlite-wor"] {
+        assert!(niceness[slow] > calls, "{slow}: {niceness:?}");
+    }
+    usher.stop();
+}
+
+#[test]
 fn the_drain_ends_what_lasts_too_long() {
     let site = Site::new("drain-end");
     site.edit("usher.toml", |main| set(main, "limits", "drain_s", 1));

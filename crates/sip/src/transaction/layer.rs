@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use base::{Instant, Rng, Seed, SeededMap, Timers};
+use base::{Instant, PartedMap, Rng, Seed, SeededMap, Timers};
 use bytes::Bytes;
 
 use super::requests::ClientTransaction;
@@ -21,12 +21,12 @@ pub(crate) struct Layer {
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) scratch: Vec<u8>,
-    pub(super) servers: SeededMap<u64, ServerTransaction>,
-    pub(super) clients: SeededMap<u64, ClientTransaction>,
+    pub(super) servers: PartedMap<u64, ServerTransaction>,
+    pub(super) clients: PartedMap<u64, ClientTransaction>,
     /// Unfinished transactions by the address they depend on, for transport errors.
     pub(super) by_remote: BTreeSet<(SocketAddr, Side, u64)>,
     /// INVITEs by what merged requests share (RFC 3261 §8.2.2.2), to their transaction.
-    pub(super) merged: SeededMap<u64, u64>,
+    pub(super) merged: PartedMap<u64, u64>,
     per_source: SeededMap<IpAddr, u32>,
     hash: Seed,
 }
@@ -54,10 +54,10 @@ impl Layer {
             counters: Counters::default(),
             outputs: VecDeque::new(),
             scratch: Vec::with_capacity(2048),
-            servers: SeededMap::with_hasher(rng.next_seed()),
-            clients: SeededMap::with_hasher(rng.next_seed()),
+            servers: PartedMap::new(rng.next_seed()),
+            clients: PartedMap::new(rng.next_seed()),
             by_remote: BTreeSet::new(),
-            merged: SeededMap::with_hasher(rng.next_seed()),
+            merged: PartedMap::new(rng.next_seed()),
             per_source: SeededMap::with_hasher(rng.next_seed()),
             hash: rng.next_seed(),
             rng,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use base::{Duration, Instant, LegKey, TrunkKey, thin_out};
+use base::{Duration, Instant, LegKey, TrunkKey};
 use bytes::Bytes;
 
 use super::client::Client;
@@ -329,7 +329,6 @@ impl Layer {
     /// Ends a client transaction.
     pub(crate) fn forget_client(&mut self, id: u64) -> Option<ClientTransaction> {
         let transaction = self.clients.remove(&id)?;
-        thin_out(&mut self.clients);
         let letters = match transaction.machine {
             Machine::Invite(_) => [Letter::A, Letter::B, Letter::D, Letter::M],
             Machine::Other(_) => [Letter::E, Letter::F, Letter::K, Letter::K],

@@ -1,6 +1,6 @@
 //! Server transactions: what the layer does with requests of peers and our responses to them.
 
-use base::{Duration, Instant, LegKey, thin_out};
+use base::{Duration, Instant, LegKey};
 use bytes::Bytes;
 
 use super::layer::Side;
@@ -312,13 +312,11 @@ impl Layer {
     /// Ends a server transaction.
     pub(crate) fn forget_server(&mut self, id: u64) {
         let Some(transaction) = self.servers.remove(&id) else { return };
-        thin_out(&mut self.servers);
         self.cancel_server(&[Letter::G, Letter::H, Letter::I, Letter::J, Letter::L, Letter::Trying], id);
         self.by_remote.remove(&(transaction.flow.remote, Side::Server, id));
         self.uncount_source(transaction.source);
         if let Some(merged) = transaction.merged {
             self.merged.remove(&merged);
-            thin_out(&mut self.merged);
         }
     }
 }

@@ -56,6 +56,10 @@ use udp::UdpListeners;
 /// Notices that a slow reader of the event stream may be behind.
 const NOTICES_MAX: usize = 4096;
 
+/// How far the slow side's threads come after those of calls: a third of the processor time of a thread that wants
+/// all, where both do.
+const STEPS_BACK: u8 = 5;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -127,7 +131,8 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook, capacity: &Capacity) -> R
     let bell = Arc::new(Notify::new());
     let pool = pool(&loaded.main, capacity, &clock, &mut rng, &bell).map_err(system("media threads"))?;
     let past = (clock.wall().epoch, loaded.settings.last_agent_within);
-    let (slow, slow_ends) = Slow::start(&loaded, &shared, &pool, past, &mut rng)?;
+    let (slow, slow_ends) =
+        step_back(|| Slow::start(&loaded, &shared, pool.counter_handles(), past, &mut rng))?;
     let fast =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
     let end = fast.block_on(async {
@@ -141,6 +146,20 @@ fn serve(folder: &Path, loaded: Loaded, keys: KeyBook, capacity: &Capacity) -> R
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Begins threads that come after the switch's own when there is not enough processor time: a database's work may
+/// wait, a caller's may not. They have the niceness of the thread that begins them, and this one keeps its own.
+fn step_back<T: Send>(start: impl FnOnce() -> T + Send) -> T {
+    let begin = || {
+        if let Err(error) = worker::net::step_back(STEPS_BACK) {
+            tracing::warn!(%error, "the database's threads do not come after those of calls");
+        }
+        start()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(begin).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Binds the SIP ports and builds the signalling loop around the switch.

@@ -8,7 +8,7 @@ use console::{Console, ConsoleConfig, Handles, Sample};
 use store::{Directory, Spool, SpoolConfig, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use worker::Pool;
+use worker::Counters as ThreadCounters;
 
 use super::back::{Answer, Ask, Back, QUESTIONS_MAX};
 use super::clock::Clock;
@@ -61,7 +61,7 @@ impl Slow {
     pub fn start(
         loaded: &Loaded,
         shared: &Shared,
-        pool: &Pool,
+        threads: Vec<Arc<ThreadCounters>>,
         past: (UnixMillis, Duration),
         rng: &mut Rng,
     ) -> Result<(Self, SlowEnds), Failure> {
@@ -71,7 +71,7 @@ impl Slow {
             builder.worker_threads(1).thread_name("api").enable_all().build().map_err(system("runtime"))?;
         let (store, spool) = runtime.block_on(open_store(main))?;
         let (to_switch, admin) = mpsc::channel(ADMIN_MAX);
-        runtime.block_on(start_console(main, shared, to_switch, &store, &spool, pool))?;
+        runtime.block_on(start_console(main, shared, to_switch, &store, &spool, threads))?;
         let counters = &shared.counters;
         let (changes, to_write) = mpsc::channel(history::CHANGES_MAX);
         let history = runtime.spawn(history::keep(store.clone(), to_write));
@@ -128,10 +128,10 @@ async fn start_console(
     admin: mpsc::Sender<console::AdminRequest>,
     store: &Store,
     spool: &Spool,
-    pool: &Pool,
+    threads: Vec<Arc<ThreadCounters>>,
 ) -> Result<(), Failure> {
     let Some(listen) = main.http.listen else { return Ok(()) };
-    let (own, threads) = (Arc::clone(&shared.counters), pool.counter_handles());
+    let own = Arc::clone(&shared.counters);
     let samples = move || {
         let mut samples = own.samples();
         for (worker, counters) in threads.iter().enumerate() {

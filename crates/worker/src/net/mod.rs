@@ -21,6 +21,7 @@ pub use epoll::{Epoll, Token, Wake};
 pub use interface::{carries_vlans, interface_index, monotonic_ns, strips_vlan_tags};
 pub use io::{IoChoice, PacketIo, Parcel, Refusal, Tally, Woken};
 pub use process::{
-    FileLimit, give_memory_back, pin_to, process_cpu_time, raise_file_limit, sharpen_timers, thread_cpu_time,
+    FileLimit, give_memory_back, pin_to, process_cpu_time, raise_file_limit, sharpen_timers, step_back,
+    thread_cpu_time,
 };
 pub use socket::{Socket, SocketOptions};

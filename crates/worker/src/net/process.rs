@@ -49,6 +49,20 @@ pub fn sharpen_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK_NANOS) };
 }
 
+/// Lets the calling thread, and those that it begins from now on, come after the others when there is not enough
+/// processor time for all: by `steps` of the scheduler's niceness, of which each is a share a fifth smaller. It cannot
+/// be undone without rights.
+///
+/// # Errors
+/// What the operating system refuses.
+pub fn step_back(steps: u8) -> io::Result<()> {
+    // SAFETY: takes no pointers. On Linux a niceness belongs to a thread, 0 names the calling one, and asking for one's
+    // own does not fail.
+    let now = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    // SAFETY: as above. The kernel takes what lies beyond its last step, 19, for that one.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, now + libc::c_int::from(steps)) }).map(drop)
+}
+
 /// Gives memory that nobody uses back to the system: what the allocator keeps between what is still in use. Takes
 /// milliseconds, in which other threads may wait for memory.
 pub fn give_memory_back() {
@@ -86,5 +100,20 @@ mod tests {
         assert_eq!(limit.soft, limit.hard);
         assert!(thread_cpu_time() > Duration::ZERO);
         assert!(pin_to(1 << 20).is_err());
+    }
+
+    #[test]
+    fn who_steps_back_takes_along_whom_he_begins_and_nobody_else() {
+        // SAFETY: takes no pointers; 0 names the calling thread.
+        let niceness = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        let before = niceness();
+        let (own, child) = std::thread::spawn(move || {
+            step_back(3).unwrap();
+            step_back(4).unwrap();
+            (niceness(), std::thread::spawn(niceness).join().unwrap())
+        })
+        .join()
+        .unwrap();
+        assert_eq!((own, child, niceness()), (before + 7, before + 7, before));
     }
 }
