@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use media::codec::FRAME_BYTES_MAX;
 use media::dsp::Rate;
 use media::relay::Audience;
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::srtp::{MasterKey, OVERHEAD_MAX, Receiver, SUITES, Sender};
 use media::{Channel, Codec, Command, Relay, RelayConfig, Sink, Slot, rtp};
 use sip::message::{Limits, Message};
@@ -105,20 +105,7 @@ fn relay(bridged: bool) -> Relay {
     for n in [1, 2] {
         let (leg, remote) = (LegKey(n), phone(n));
         relay.handle(now, Command::AddLeg { leg, port: 30_000, local: IpAddr::from([192, 0, 2, 9]) });
-        let negotiated = Negotiated {
-            remote,
-            remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-            codec: Codec::Pcma,
-            payload_type: 8,
-            accepted: vec![(8, Codec::Pcma)],
-            dtmf_payload_type: Some(101),
-            dtmf_payload_type_in: Some(101),
-            dtmf_clock_hz: 8_000,
-            parameters: Default::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            rtcp_mux: false,
-        };
+        let negotiated = Negotiated::plain(remote, Codec::Pcma);
         relay.handle(
             now,
             Command::SetRemote { leg, negotiated, learn_from: vec![remote.ip()], timeout: None },
@@ -211,21 +198,7 @@ fn legs(codecs: &[Codec]) -> Relay {
             let local = IpAddr::from([192, 0, 2, 9]);
             relay.handle(Instant::from_secs(1), Command::AddLeg { leg, port: 30_000, local });
         }
-        let payload_type = codec.info().payload_type;
-        let negotiated = Negotiated {
-            remote,
-            remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-            codec,
-            payload_type,
-            accepted: vec![(payload_type, codec)],
-            dtmf_payload_type: Some(101),
-            dtmf_payload_type_in: Some(101),
-            dtmf_clock_hz: codec.info().clock_hz,
-            parameters: Default::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            rtcp_mux: false,
-        };
+        let negotiated = Negotiated::plain(remote, codec);
         let learn_from = vec![remote.ip()];
         relay
             .handle(Instant::from_secs(1), Command::SetRemote { leg, negotiated, learn_from, timeout: None });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::{Instant, LegKey, Seed};
 use media::rtp::{self, Header};
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::{Channel, Codec, Command, Prompt, Relay, RelayConfig, Sink, Slot};
 
 /// Counts; the sockets' cost is measured elsewhere.
@@ -34,21 +34,7 @@ pub fn leg(relay: &mut Relay, now: Instant, leg: u64, codec: Codec) {
     let (key, at) = (LegKey(leg), phone(leg));
     let local = IpAddr::from([192, 0, 2, 254]);
     relay.handle(now, Command::AddLeg { leg: key, port: 30_000, local });
-    let payload_type = codec.info().payload_type;
-    let negotiated = Negotiated {
-        remote: at,
-        remote_rtcp: SocketAddr::new(at.ip(), at.port() + 1),
-        codec,
-        payload_type,
-        accepted: vec![(payload_type, codec)],
-        dtmf_payload_type: Some(101),
-        dtmf_payload_type_in: Some(101),
-        dtmf_clock_hz: codec.info().clock_hz,
-        parameters: Default::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        rtcp_mux: false,
-    };
+    let negotiated = Negotiated::plain(at, codec);
     let timeout = Some(Duration::from_secs(10));
     relay.handle(now, Command::SetRemote { leg: key, negotiated, learn_from: vec![at.ip()], timeout });
 }

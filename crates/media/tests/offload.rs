@@ -4,10 +4,10 @@
 mod common;
 
 use base::Duration;
-use common::{Phone, World, assert_no_jump, counting, negotiated};
+use common::{Phone, World, assert_no_jump, counting};
 use media::relay::{Answer, Carried, Flow, Offload, Pair};
 use media::rtp::{self, Header};
-use media::sdp::Direction;
+use media::sdp::{Direction, Negotiated};
 use media::srtp::{Keys, MasterKey, Suite};
 use media::{Channel, Codec, Command, Digit, Event, RelayConfig, Sink};
 
@@ -203,7 +203,7 @@ fn a_bridge_goes_after_five_packets_of_each_side() {
     assert_eq!(house.below.orders, ["begin"]);
     // Every word of signalling begins the count anew; who has come back waits for longer.
     let a = house.a.leg;
-    let negotiated = negotiated(house.a.at, Codec::Pcma);
+    let negotiated = Negotiated::plain(house.a.at, Codec::Pcma);
     let again = Command::SetRemote { leg: a, negotiated, learn_from: vec![house.a.at.ip()], timeout: None };
     let mut house = House::new();
     for _ in 0..10 {
@@ -262,8 +262,7 @@ fn what_is_not_plain_does_not_go() {
     stays("music", prompted);
 
     let mut held = House::new();
-    let agreed =
-        media::sdp::Negotiated { direction: Direction::RecvOnly, ..negotiated(held.b.at, Codec::Pcma) };
+    let agreed = Negotiated { direction: Direction::RecvOnly, ..Negotiated::plain(held.b.at, Codec::Pcma) };
     held.world.agree(&held.b.clone(), agreed);
     stays("a call on hold", held);
 
@@ -333,7 +332,7 @@ fn a_key_brings_the_bridge_back_and_is_heard() {
 fn a_key_that_is_not_passed_on_leaves_no_gap() {
     let (a, b) = (Phone::new(1), Phone::new(2));
     let mut house = House::with(a, b);
-    let agreed = media::sdp::Negotiated { dtmf_payload_type: None, ..negotiated(house.b.at, Codec::Pcma) };
+    let agreed = Negotiated { dtmf_payload_type: None, ..Negotiated::plain(house.b.at, Codec::Pcma) };
     house.world.agree(&house.b.clone(), agreed);
     house.talk(100);
     let at = house.a.clone();
@@ -386,7 +385,7 @@ fn new_signalling_takes_the_bridge_back_first() {
     let mut house = House::carried();
     let sequence = |house: &mut House| house.world.heard(&house.b.clone()).last().unwrap().header().sequence;
     let before = sequence(&mut house);
-    let agreed = negotiated(house.a.at, Codec::Pcma);
+    let agreed = Negotiated::plain(house.a.at, Codec::Pcma);
     let learn_from = vec![house.a.at.ip()];
     house.command(Command::SetRemote { leg: house.a.leg, negotiated: agreed, learn_from, timeout: None });
     assert_eq!(house.below.orders, ["begin", "end"]);

@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{Duration, Instant, LegKey, Rng, Seed};
-use common::{Phone, counting, negotiated};
+use common::{Phone, counting};
+use media::sdp::Negotiated;
 use media::{Channel, Codec, Command, Prompt, Relay, RelayConfig, Sink, Slot};
 
 const LISTENERS: u64 = 20_000;
@@ -48,7 +49,7 @@ fn listen(relay: &mut Relay, now: Instant, n: u64, music: &Arc<Prompt>) {
     let phone = Phone::new(n);
     let (leg, learn_from) = (phone.leg, vec![phone.at.ip()]);
     relay.handle(now, Command::AddLeg { leg, port: 30_000, local: IpAddr::from([192, 0, 2, 1]) });
-    let negotiated = negotiated(phone.at, Codec::Pcma);
+    let negotiated = Negotiated::plain(phone.at, Codec::Pcma);
     relay.handle(now, Command::SetRemote { leg, negotiated, learn_from, timeout: None });
     relay.handle(now, Command::Music { leg, music: Arc::clone(music) });
 }

@@ -230,7 +230,7 @@ fn time_stands_still_before_the_peer_is_known() {
     world.play(&a, 1, &[&prompt]);
     world.run(5_000);
     assert_eq!(done(&mut world), []);
-    world.agree(&a, common::negotiated(a.at, Codec::Pcma));
+    world.agree(&a, media::sdp::Negotiated::plain(a.at, Codec::Pcma));
     world.run(120);
     assert_eq!(audio(&world.heard(&a))[..800], prompt.audio(Codec::Pcma)[..]);
     assert_eq!(done(&mut world), [1]);

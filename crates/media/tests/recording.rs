@@ -4,11 +4,11 @@
 mod common;
 
 use base::{Duration, Instant, LegKey, Seed};
-use common::{Phone, World, negotiated};
+use common::{Phone, World};
 use media::codec::opus::Parameters;
 use media::codec::pcma;
 use media::dsp::Rate;
-use media::sdp::Direction;
+use media::sdp::{Direction, Negotiated};
 use media::{Codec, Command, Event, Relay, RelayConfig};
 
 const SILENCE: u8 = 0xD5;
@@ -157,12 +157,12 @@ fn another_codec_is_converted_and_a_held_call_is_not_heard() {
     record(&mut world, &a, 1, 60);
     talks(&mut world, &mut a, &[0xD5]);
     a.payload_type = 0;
-    world.agree(&a.clone(), negotiated(a.at, Codec::Pcmu));
+    world.agree(&a.clone(), Negotiated::plain(a.at, Codec::Pcmu));
     talks(&mut world, &mut a, &[0xFF]);
     a.payload_type = 9;
-    world.agree(&a.clone(), negotiated(a.at, Codec::G722));
+    world.agree(&a.clone(), Negotiated::plain(a.at, Codec::G722));
     talks(&mut world, &mut a, &[0xFD]);
-    let on_hold = media::sdp::Negotiated { direction: Direction::SendOnly, ..negotiated(a.at, Codec::G722) };
+    let on_hold = Negotiated { direction: Direction::SendOnly, ..Negotiated::plain(a.at, Codec::G722) };
     world.agree(&a.clone(), on_hold);
     talks(&mut world, &mut a, &[2]);
     stop(&mut world, &a);
@@ -178,7 +178,7 @@ fn opus_is_recorded_as_a_law_at_its_place_in_time() {
     let phone = Phone { payload_type: 111, ..Phone::new(1) };
     let mut world = World::new(3);
     world.command(Command::AddLeg { leg: phone.leg, port: 30_000, local: [192, 0, 2, 1].into() });
-    world.agree(&phone, negotiated(phone.at, Codec::Opus));
+    world.agree(&phone, Negotiated::plain(phone.at, Codec::Opus));
     record(&mut world, &phone, 1, 60);
     let mut encoder = (Codec::Opus.info().encoder)(Rate::Narrow, &Parameters::default()).unwrap();
     let mut speaker = phone.clone();

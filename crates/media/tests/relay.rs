@@ -4,7 +4,7 @@
 mod common;
 
 use base::{Duration, Instant, LegKey, Rng, Seed};
-use common::{Phone, World, assert_no_jump, counting, negotiated};
+use common::{Phone, World, assert_no_jump, counting};
 use media::relay::BindFailure;
 use media::sdp::{Direction, Negotiated};
 use media::{Channel, Codec, Command, Event, Relay, RelayConfig, rtcp};
@@ -92,7 +92,7 @@ fn whoever_feeds_the_stream_the_listener_hears_no_jump() {
                     leg: phones[0].leg,
                     digits: vec![media::Digit::from_byte(b'5').unwrap()],
                 }),
-                6 => world.agree(&phones[0], negotiated(phones[0].at, Codec::Pcma)),
+                6 => world.agree(&phones[0], Negotiated::plain(phones[0].at, Codec::Pcma)),
                 7 => {
                     // A phone starts another stream.
                     let phone = &mut phones[1 + rng.below(3) as usize];
@@ -256,23 +256,23 @@ fn a_held_phone_is_sent_nothing_and_music_when_asked_to() {
     let (mut a, b) = (Phone::new(10), Phone::new(11));
     let mut world = World::with(&[a.clone(), b.clone()]);
     world.bridge(&a, &b);
-    let mut hold = negotiated(b.at, Codec::Pcma);
+    let mut hold = Negotiated::plain(b.at, Codec::Pcma);
     hold.direction = Direction::RecvOnly;
     world.agree(&b, hold);
     world.speaks(&mut a, 1);
     world.run(100);
     assert!(world.heard(&b).is_empty());
-    let mut hold = negotiated(a.at, Codec::Pcma);
+    let mut hold = Negotiated::plain(a.at, Codec::Pcma);
     hold.direction = Direction::SendOnly;
     world.agree(&a, hold);
     world.command(Command::Music { leg: a.leg, music: counting(500, 0) });
     world.run(1_000);
     assert_eq!(world.heard(&a).len(), 50, "music while bridged");
     world.take_sent();
-    world.agree(&b, negotiated(b.at, Codec::Pcma));
+    world.agree(&b, Negotiated::plain(b.at, Codec::Pcma));
     world.speaks(&mut a, 1);
     assert!(world.heard(&b).is_empty(), "who agreed to be silent is not passed on");
-    let mut hold = negotiated(b.at, Codec::Pcma);
+    let mut hold = Negotiated::plain(b.at, Codec::Pcma);
     hold.direction = Direction::RecvOnly;
     world.agree(&b, hold);
     world.run(20_000);
@@ -280,7 +280,7 @@ fn a_held_phone_is_sent_nothing_and_music_when_asked_to() {
         !world.take_events().iter().any(|event| matches!(event, Event::Silent { .. })),
         "silent by right"
     );
-    let mut hold = negotiated(b.at, Codec::Pcma);
+    let mut hold = Negotiated::plain(b.at, Codec::Pcma);
     hold.remote = "0.0.0.0:4000".parse().unwrap();
     world.agree(&b, hold);
     world.take_sent();
@@ -312,7 +312,7 @@ fn silence_of_the_peer_is_told_once_until_he_speaks_again() {
 fn keys_pass_to_the_other_phone_in_its_numbers_and_are_told() {
     let (mut a, b) = (Phone::new(10), Phone::new(11));
     let mut world = World::with(&[a.clone(), b.clone()]);
-    let mut other = negotiated(b.at, Codec::Pcma);
+    let mut other = Negotiated::plain(b.at, Codec::Pcma);
     other.dtmf_payload_type = Some(96);
     world.agree(&b, other);
     world.bridge(&a, &b);
@@ -333,7 +333,7 @@ fn keys_pass_to_the_other_phone_in_its_numbers_and_are_told() {
     assert_eq!(world.stats(&a).digits_in, 1);
 
     // A phone without telephone-event hears no gap in the numbers.
-    let mut deaf = negotiated(b.at, Codec::Pcma);
+    let mut deaf = Negotiated::plain(b.at, Codec::Pcma);
     deaf.dtmf_payload_type = None;
     world.agree(&b, deaf);
     for end in [0u8, 0x80] {
@@ -461,7 +461,7 @@ fn muxed_reports_share_the_port_only_where_agreed() {
     let report = rtcp::write(a.ssrc, None, None, b"0123456789abcdef");
     world.arrives(&a, a.at, report.as_bytes());
     assert_eq!((world.counters().rtcp_in, world.counters().malformed), (0, 1));
-    let mut muxed = negotiated(a.at, Codec::Pcma);
+    let mut muxed = Negotiated::plain(a.at, Codec::Pcma);
     (muxed.rtcp_mux, muxed.remote_rtcp) = (true, a.at);
     world.agree(&a, muxed);
     world.arrives(&a, a.at, report.as_bytes());
@@ -545,10 +545,10 @@ fn a_pause_in_the_bridge_is_no_loss() {
     talk(&mut world, 50);
     world.bridge(&caller, &agent);
     talk(&mut world, 10);
-    let held = Negotiated { direction: Direction::RecvOnly, ..negotiated(agent.at, Codec::Pcma) };
+    let held = Negotiated { direction: Direction::RecvOnly, ..Negotiated::plain(agent.at, Codec::Pcma) };
     world.agree(&agent, held);
     talk(&mut world, 50);
-    world.agree(&agent, negotiated(agent.at, Codec::Pcma));
+    world.agree(&agent, Negotiated::plain(agent.at, Codec::Pcma));
     talk(&mut world, 10);
     let sequences: Vec<u16> = world.heard(&agent).iter().map(|sent| sent.header().sequence).collect();
     assert!(sequences.len() >= 80, "{}", sequences.len());

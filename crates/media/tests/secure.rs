@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Phone, World, negotiated};
+use common::{Phone, World};
 use media::sdp::Negotiated;
 use media::srtp::{Keys, MasterKey, OVERHEAD_MAX, Receiver, SUITES, Sender, Suite};
 use media::{Channel, Codec, Command, Event, rtcp};
@@ -109,7 +109,8 @@ fn nobody_is_learned_before_his_tag_fits() {
         let (mut a, b) = (Phone::new(1), Phone::new(2));
         let mut world = world(suite, &a, &b);
         // The telephone is behind a NAT: its description names a private address, its host signalled.
-        let private = Negotiated { remote: ([10, 0, 0, 1], 4_000).into(), ..negotiated(a.at, Codec::Pcma) };
+        let private =
+            Negotiated { remote: ([10, 0, 0, 1], 4_000).into(), ..Negotiated::plain(a.at, Codec::Pcma) };
         world.agree(&a, private);
         world.take_events();
         // Somebody at that host speaks first: in the clear, then under a key that he made up.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::talker::{Talker, world};
-use common::{Sent, counting, negotiated};
+use common::{Sent, counting};
 use media::dsp::Rate;
 use media::sdp::Negotiated;
 use media::{Codec, Command, Digit, Event};
@@ -207,7 +207,7 @@ fn a_new_agreement_ends_the_translation_and_begins_it() {
     // The telephone that spoke wideband is asked not to.
     let mut plain = Talker::new(1, Codec::Pcma, 500.0, 0.25);
     plain.phone = media_phone(&a, 8);
-    world.agree(&plain.phone, negotiated(plain.phone.at, Codec::Pcma));
+    world.agree(&plain.phone, Negotiated::plain(plain.phone.at, Codec::Pcma));
     world.take_sent();
     for _ in 0..50 {
         let packet = plain.packet();

@@ -11,7 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use base::LegKey;
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::{Codec, Command, Event, Prompt};
 use serde::{Deserialize, Serialize};
 use usher_load::null_relay::{Calls, NullRelay};
@@ -211,19 +211,13 @@ fn add_legs(pool: &Pool, options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// What two sides agreed on who both speak G.711.
 pub(crate) fn pcma(remote: SocketAddr) -> Negotiated {
+    let plain = Negotiated::plain(remote, Codec::Pcma);
     Negotiated {
-        remote,
         remote_rtcp: remote,
-        codec: Codec::Pcma,
-        payload_type: 8,
-        accepted: vec![(8, Codec::Pcma)],
+        rtcp_mux: true,
         dtmf_payload_type: None,
         dtmf_payload_type_in: None,
-        dtmf_clock_hz: 8_000,
-        parameters: Default::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        rtcp_mux: true,
+        ..plain
     }
 }
 

@@ -216,6 +216,28 @@ pub struct Negotiated {
     pub rtcp_mux: bool,
 }
 
+impl Negotiated {
+    /// What two agree on that speak `codec` under its usual payload type and tell digits as telephone-event 101: frames of
+    /// 20 ms both ways, RTCP at the next port (RFC 3550 §11). For who needs no offer to know.
+    pub fn plain(remote: SocketAddr, codec: Codec) -> Negotiated {
+        let info = codec.info();
+        Negotiated {
+            remote,
+            remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
+            codec,
+            payload_type: info.payload_type,
+            accepted: vec![(info.payload_type, codec)],
+            dtmf_payload_type: Some(101),
+            dtmf_payload_type_in: Some(101),
+            dtmf_clock_hz: info.clock_hz,
+            parameters: Parameters::default(),
+            ptime_ms: 20,
+            direction: Direction::SendRecv,
+            rtcp_mux: false,
+        }
+    }
+}
+
 /// Why bytes are no session description that we can work with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SdpError {

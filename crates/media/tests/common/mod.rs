@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base::{Duration, Instant, LegKey, Seed};
 use media::relay::{Counters, LegStats, Timer};
 use media::rtp::{self, Header};
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::{Channel, Codec, Command, Event, Prompt, Relay, RelayConfig, Sink, Slot};
 
 /// A packet that left the relay.
@@ -90,24 +90,6 @@ impl Phone {
     }
 }
 
-pub fn negotiated(at: SocketAddr, codec: Codec) -> Negotiated {
-    let payload_type = codec.info().payload_type;
-    Negotiated {
-        remote: at,
-        remote_rtcp: SocketAddr::new(at.ip(), at.port() + 1),
-        codec,
-        payload_type,
-        accepted: vec![(payload_type, codec)],
-        dtmf_payload_type: Some(101),
-        dtmf_payload_type_in: Some(101),
-        dtmf_clock_hz: codec.info().clock_hz,
-        parameters: Default::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        rtcp_mux: false,
-    }
-}
-
 impl World {
     pub fn new(seed: u64) -> Self {
         World::of(seed, RelayConfig::default())
@@ -131,7 +113,7 @@ impl World {
     pub fn add(&mut self, phone: &Phone) {
         self.command(Command::AddLeg { leg: phone.leg, port: 30_000, local: IpAddr::from([192, 0, 2, 1]) });
         let codec = Codec::from_static(phone.payload_type).unwrap_or(Codec::Opus);
-        self.agree(phone, negotiated(phone.at, codec));
+        self.agree(phone, Negotiated::plain(phone.at, codec));
     }
 
     pub fn agree(&mut self, phone: &Phone, negotiated: Negotiated) {

@@ -5,7 +5,7 @@ use media::codec::{Decoder, Encoder, FRAME_BYTES_MAX, PACKET_SAMPLES_MAX};
 use media::dsp::Rate;
 use media::{Codec, sdp::Negotiated};
 
-use super::{Phone, Sent, World, negotiated};
+use super::{Phone, Sent, World};
 
 pub struct Talker {
     pub phone: Phone,
@@ -27,7 +27,7 @@ impl Talker {
     }
 
     pub fn negotiated(&self) -> Negotiated {
-        negotiated(self.phone.at, self.codec)
+        Negotiated::plain(self.phone.at, self.codec)
     }
 
     /// The next 20 ms as a packet.

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use base::LegKey;
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::{Codec, Command, Event};
 use worker::net::IoChoice;
 use worker::{Pool, PoolConfig};
@@ -113,18 +113,9 @@ impl Rig {
 
 pub(crate) fn negotiated(remote: SocketAddr) -> Negotiated {
     Negotiated {
-        remote,
-        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-        codec: Codec::Pcma,
-        payload_type: 8,
-        accepted: vec![(8, Codec::Pcma)],
         dtmf_payload_type: None,
         dtmf_payload_type_in: None,
-        dtmf_clock_hz: 8_000,
-        parameters: Default::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        rtcp_mux: false,
+        ..Negotiated::plain(remote, Codec::Pcma)
     }
 }
 
