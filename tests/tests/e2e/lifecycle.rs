@@ -52,7 +52,8 @@ fn when_processor_time_is_short_calls_come_before_the_database() {
     let media: Vec<_> = niceness.iter().filter(|(name, _)| name.starts_with("media-")).collect();
     assert!(!media.is_empty() && media.iter().all(|(_, nice)| **nice == calls), "{niceness:?}");
     for slow in ["api", "spool", "recorder", "sqlx-sqlite-wor"] {
-        assert!(niceness[slow] > calls, "{slow}: {niceness:?}");
+        // The scheduler's last step is 19: whoever runs the tests there sees no difference.
+        assert!(niceness[slow] > calls || calls == 19, "{slow}: {niceness:?}");
     }
     usher.stop();
 }

@@ -114,6 +114,8 @@ mod tests {
         })
         .join()
         .unwrap();
-        assert_eq!((own, child, niceness()), (before + 7, before + 7, before));
+        // The scheduler's last step is 19.
+        let behind = (before + 7).min(19);
+        assert_eq!((own, child, niceness()), (behind, behind, before));
     }
 }
