@@ -4,6 +4,7 @@
 mod ears;
 mod raw;
 mod register;
+mod repeats;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
@@ -20,6 +21,7 @@ use crate::demo::http::Api;
 use crate::demo::people::Agent;
 use ears::Ears;
 use raw::{Raw, session};
+use repeats::Repeats;
 
 /// A call that is not over so long after its talk should be has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -83,6 +85,8 @@ pub(crate) struct Signalling {
     pub(crate) stuck: u64,
     /// Messages that were sent again by the switch, or made no sense.
     pub(crate) odd: u64,
+    /// Messages that were sent again to the switch, which had not answered.
+    pub(crate) repeats: u64,
     /// From INVITE to the switch's 200, in microseconds.
     pub(crate) answer_us: Times,
     /// From the caller's INVITE to the INVITE at the agent.
@@ -142,6 +146,10 @@ struct Call {
     bye: String,
     /// The caller's end, the agent's end: over.
     over: [bool; 2],
+    /// Something has come for the caller's INVITE.
+    heard: bool,
+    /// The agent's 200, until it is acknowledged.
+    answer: String,
     /// The switch's first 200 to the caller has come.
     connected: bool,
     /// Both ends are there.
@@ -149,6 +157,15 @@ struct Call {
     /// Sockets that wait for where to send to: the caller's, the agent's.
     media: [Option<Socket>; 2],
     here: [SocketAddr; 2],
+}
+
+/// What is sent until something comes for it, with the number of its call.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    Invite(u64),
+    /// The agent's 200.
+    Answer(u64),
+    Bye(u64),
 }
 
 /// What times are counted in.
@@ -171,8 +188,9 @@ pub(crate) struct Calls {
     calls: HashMap<u64, Call>,
     by_agent: HashMap<String, u64>,
     hang_ups: VecDeque<(Instant, u64)>,
-    /// Agents who let it ring: until when, the call, and the 200 that they then send.
-    pick_ups: VecDeque<(Instant, u64, String)>,
+    /// Agents who let it ring: until when, and the call.
+    pick_ups: VecDeque<(Instant, u64)>,
+    repeats: Repeats<Sent>,
     /// Callers who are connected and for whom nobody is rung.
     waiting: usize,
     /// When each agent's last call ended.
@@ -250,6 +268,7 @@ impl Calls {
             by_agent: HashMap::new(),
             hang_ups: VecDeque::new(),
             pick_ups: VecDeque::new(),
+            repeats: Repeats::new(),
             free_since: HashMap::new(),
             next: 1,
             ears: if manner.voices { Some(Ears::new()?) } else { None },
@@ -408,12 +427,11 @@ impl Calls {
                 self.counts.odd += u64::from(done.is_none());
             }
         }
-        while let Some((at, ..)) = self.pick_ups.front()
-            && *at <= now
+        while let Some(&(at, key)) = self.pick_ups.front()
+            && at <= now
         {
-            if let Some((_, key, answer)) = self.pick_ups.pop_front() {
-                self.pick_up(key, &answer);
-            }
+            self.pick_ups.pop_front();
+            self.pick_up(key);
             busy = true;
         }
         if let Some(ears) = &mut self.ears {
@@ -424,20 +442,47 @@ impl Calls {
                 break;
             }
             self.hang_ups.pop_front();
-            self.bye(key);
+            self.hang_up(key);
             busy = true;
         }
+        self.repeat(now);
         self.trunk.flush();
         self.desk.flush();
         Ok(busy)
+    }
+
+    /// Sends again what nobody has answered.
+    fn repeat(&mut self, now: Instant) {
+        loop {
+            let (calls, end) = (&self.calls, self.ending());
+            let due = self.repeats.due(now, |what| match what {
+                Sent::Invite(key) => calls.get(&key).is_some_and(|call| !call.heard),
+                Sent::Answer(key) => calls.get(&key).is_some_and(|call| !call.answered && !call.over[1]),
+                Sent::Bye(key) => calls.get(&key).is_some_and(|call| !call.over[end]),
+            });
+            match due {
+                Some(Sent::Invite(key)) => self.invite(key),
+                Some(Sent::Answer(key)) => {
+                    let Some(call) = self.calls.get(&key) else { continue };
+                    self.desk.send(&call.answer, self.sides.switch);
+                }
+                Some(Sent::Bye(key)) => self.bye(key),
+                None => return,
+            }
+            self.counts.repeats += 1;
+        }
+    }
+
+    /// The end that hangs up: the caller where there is no agent.
+    fn ending(&self) -> usize {
+        usize::from(!self.sides.listen)
     }
 
     fn begin(&mut self) -> Result<(), Box<dyn Error>> {
         let key = self.next;
         self.next += 1;
         self.counts.begun += 1;
-        let valuable = self.sides.is_valuable(key);
-        self.counts.valuable[0] += u64::from(valuable);
+        self.counts.valuable[0] += u64::from(self.sides.is_valuable(key));
         let mut call = Call {
             begun: Instant::now(),
             picked_up: None,
@@ -445,6 +490,8 @@ impl Calls {
             remote: None,
             bye: String::new(),
             over: [false; 2],
+            heard: false,
+            answer: String::new(),
             connected: false,
             answered: false,
             media: [None, None],
@@ -460,9 +507,17 @@ impl Calls {
                 *media = Some(socket);
             }
         }
+        self.repeats.sent(call.begun, Sent::Invite(key));
+        self.calls.insert(key, call);
+        self.invite(key);
+        Ok(())
+    }
+
+    fn invite(&mut self, key: u64) {
+        let Some(call) = self.calls.get(&key) else { return };
         let Sides { switch, number, .. } = &self.sides;
         let here = self.trunk.here;
-        let prefix = if valuable { 138 } else { 139 };
+        let prefix = if self.sides.is_valuable(key) { 138 } else { 139 };
         self.text.clear();
         let _ = write!(
             self.text,
@@ -472,8 +527,6 @@ impl Calls {
         );
         raw::close(&mut self.text, &session(call.here[0], self.sides.muted));
         self.trunk.send(&self.text, *switch);
-        self.calls.insert(key, call);
-        Ok(())
     }
 
     /// What comes to the carrier. `None` if it makes no sense.
@@ -482,6 +535,9 @@ impl Calls {
         let key: Option<u64> = id.strip_suffix("@load").and_then(|id| id.parse().ok());
         if let Some(status) = raw.status() {
             let (key, cseq) = (key?, raw.header("CSeq")?);
+            if let Some(call) = self.calls.get_mut(&key) {
+                call.heard = true;
+            }
             return match (cseq.ends_with("INVITE"), status) {
                 (_, 100..200) => Some(()),
                 (true, 200..300) => self.caller_answered(now, key, raw),
@@ -608,21 +664,22 @@ impl Calls {
         );
         self.by_agent.insert(call_id.to_owned(), key);
         raw.answer(&mut self.text, "200 OK", &format!("a{key}"), &contact, &session);
-        let answer = std::mem::take(&mut self.text);
+        call.answer.clone_from(&self.text);
         if self.manner.rings.is_zero() {
-            self.pick_up(key, &answer);
+            self.pick_up(key);
         } else {
-            self.pick_ups.push_back((now + self.manner.rings, key, answer));
+            self.pick_ups.push_back((now + self.manner.rings, key));
         }
         Some(())
     }
 
     /// The agent's 200.
-    fn pick_up(&mut self, key: u64, answer: &str) {
+    fn pick_up(&mut self, key: u64) {
         let now = Instant::now();
         let Some(call) = self.calls.get_mut(&key).filter(|call| call.picked_up.is_none()) else { return };
         call.picked_up = Some(now);
-        self.desk.send(answer, self.sides.switch);
+        self.desk.send(&call.answer, self.sides.switch);
+        self.repeats.sent(now, Sent::Answer(key));
         if let (Some(socket), Some(remote)) = (call.media[1].take(), call.remote) {
             match (&mut self.ears, &self.generator) {
                 (Some(ears), _) => ears.open(now, key, 1, socket, remote),
@@ -643,6 +700,7 @@ impl Calls {
             return None;
         }
         call.answered = true;
+        call.answer = String::new();
         self.counts.bridged += 1;
         let _ = self.clocks.join.record(micros(now - call.picked_up?));
         if let Some(hold) = self.manner.hold {
@@ -651,13 +709,20 @@ impl Calls {
         Some(())
     }
 
+    fn hang_up(&mut self, key: u64) {
+        let Some(call) = self.calls.get(&key) else { return };
+        let now = Instant::now();
+        if let Some(agent) = &call.rung {
+            self.free_since.insert(agent.clone(), now);
+        }
+        self.repeats.sent(now, Sent::Bye(key));
+        self.bye(key);
+    }
+
     fn bye(&mut self, key: u64) {
         let Some(call) = self.calls.get(&key) else { return };
         self.text.clone_from(&call.bye);
         raw::close(&mut self.text, "");
-        if let Some(agent) = &call.rung {
-            self.free_since.insert(agent.clone(), Instant::now());
-        }
         let line = if self.sides.listen { &mut self.trunk } else { &mut self.desk };
         line.send(&self.text, self.sides.switch);
     }

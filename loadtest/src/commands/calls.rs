@@ -208,9 +208,10 @@ fn measure(options: &Options, calls: &mut Calls, held: Option<u64>) -> Result<Ou
 }
 
 fn print(outcome: &Outcome) {
-    let Signalling { begun, bridged, completed, refused, valuable, stuck, odd, .. } = &outcome.signalling;
+    let Signalling { begun, bridged, completed, refused, valuable, stuck, odd, repeats, .. } =
+        &outcome.signalling;
     println!("calls            begun {begun}, bridged {bridged}, completed {completed}, stuck {stuck}");
-    println!("                 refused {refused:?}, repeated or odd messages {odd}");
+    println!("                 refused {refused:?}, repeated or odd messages {odd}, sent again {repeats}");
     println!("rate             {:.1} calls/s over {:.1} s", outcome.calls_per_s, outcome.seconds);
     if valuable[0] > 0 {
         println!("valuable         begun {}, completed {}", valuable[0], valuable[1]);
