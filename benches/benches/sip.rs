@@ -8,7 +8,7 @@ use benches::{CpuTime, config};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rsip::prelude::*;
-use scenes::sip::{Asked, INVITE, Pair, glimpsed, parsed, parsed_typed, printed};
+use scenes::sip::{Asked, Crowd, INVITE, Pair, glimpsed, parsed, parsed_typed, printed};
 use sip::message::{Limits, Message, Writer};
 
 fn parsed_by_rsip(bytes: &[u8]) {
@@ -41,6 +41,9 @@ fn lives(criterion: &mut Criterion<CpuTime>) {
     let mut asked = Asked::default();
     criterion.bench_function("sip/options_transaction_life", |b| b.iter(|| asked.options()));
     asked.check();
+    let mut crowd = Crowd::default();
+    criterion.bench_function("sip/invite_refused_in_a_crowd", |b| b.iter(|| crowd.refuse()));
+    crowd.check();
     let mut pair = Pair::default();
     criterion.bench_function("sip/call_both_ends", |b| b.iter(|| pair.call()));
     pair.check();

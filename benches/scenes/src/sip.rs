@@ -114,6 +114,41 @@ impl Asked {
     }
 }
 
+/// A switch with more calls than it can begin.
+#[derive(Debug)]
+pub struct Crowd {
+    switch: Endpoint,
+    count: u64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Crowd { switch: endpoint(1, 2), count: 0 }
+    }
+}
+
+impl Crowd {
+    /// An INVITE that is looked at to know what it is worth, and refused with 503.
+    pub fn refuse(&mut self) {
+        self.count += 1;
+        let flow = Flow { protocol: Protocol::Udp, local: address(1), remote: address(2), connection: 0 };
+        black_box(glimpsed(INVITE));
+        let bytes = Bytes::from_static(INVITE);
+        self.switch.handle(Instant::from_secs(1), Input::Crowded { flow, bytes });
+        let mut answers = 0;
+        while let Some(output) = self.switch.poll_output() {
+            answers += usize::from(matches!(output, Output::Send { .. }));
+        }
+        assert_eq!(answers, 1);
+    }
+
+    /// That all were refused and nothing is kept of them.
+    pub fn check(&self) {
+        assert_eq!(self.switch.counters().dropped.crowded, self.count);
+        assert_eq!(self.switch.transactions_len(), (0, 0));
+    }
+}
+
 /// Two switches on a wire without length.
 #[derive(Debug)]
 pub struct Pair {

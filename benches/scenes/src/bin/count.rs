@@ -19,7 +19,7 @@ use bytes::Bytes;
 use media::Codec;
 use scenes::acd::House;
 use scenes::media::{Listeners, Talk};
-use scenes::sip::{Asked, INVITE, Pair, glimpsed, parsed, parsed_typed, printed};
+use scenes::sip::{Asked, Crowd, INVITE, Pair, glimpsed, parsed, parsed_typed, printed};
 use sip::message::{Limits, Message, Writer};
 
 /// More than this above the baseline fails, in percent.
@@ -67,6 +67,10 @@ const SCENES: &[Scene] = &[
     scene("call_both_ends", 10, 200, || {
         let mut pair = Pair::default();
         Box::new(move || pair.call())
+    }),
+    scene("invite_refused_in_a_crowd", 10, 500, || {
+        let mut crowd = Crowd::default();
+        Box::new(move || crowd.refuse())
     }),
     scene("relay_one_packet", 100, 5000, || {
         let mut talk = Talk::new(Codec::Pcma, false);
