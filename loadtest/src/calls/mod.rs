@@ -5,6 +5,8 @@ mod ears;
 mod raw;
 mod register;
 mod repeats;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
