@@ -1,7 +1,6 @@
 //! Programs under test: their output goes to files, they are waited for with a deadline, and ended by their
 //! own process id.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -33,8 +32,8 @@ impl Process {
         Process { name: name.to_owned(), child, log: log.to_path_buf(), over: false }
     }
 
-    /// The niceness of its threads by their names.
-    pub fn niceness(&self) -> BTreeMap<String, i32> {
+    /// Its threads' names and niceness.
+    pub fn niceness(&self) -> Vec<(String, i32)> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         // A thread may end between the listing and the reading.
         let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());

@@ -1,6 +1,5 @@
 //! The switch as a running process.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -39,8 +38,8 @@ impl Usher {
         Usher { process }
     }
 
-    /// The niceness of its threads by their names.
-    pub fn niceness(&self) -> BTreeMap<String, i32> {
+    /// Its threads' names and niceness.
+    pub fn niceness(&self) -> Vec<(String, i32)> {
         self.process.niceness()
     }
 

@@ -28,7 +28,7 @@ impl<T: Copy> Repeats<T> {
 
     /// What to send again now. Those that were answered meanwhile are forgotten.
     pub(super) fn due(&mut self, now: Instant, is_unanswered: impl Fn(T) -> bool) -> Option<T> {
-        for (times, pause) in (0..REPEATS).zip([2, 4, 8, 16, 32]) {
+        for times in 0..REPEATS {
             while let Some(&(at, what)) = self.queues[times].front()
                 && at <= now
             {
@@ -37,7 +37,7 @@ impl<T: Copy> Repeats<T> {
                     continue;
                 }
                 if let Some(next) = self.queues.get_mut(times + 1) {
-                    next.push_back((now + T1 * pause, what));
+                    next.push_back((now + T1 * (2 << times), what));
                 }
                 return Some(what);
             }
